@@ -1,0 +1,1 @@
+"""Doors for a person: one file per command group, no logic."""

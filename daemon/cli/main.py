@@ -1,0 +1,128 @@
+"""The command ``daemon``: finds the command group, runs it, turns errors into words and codes.
+
+Groups are imported when they are used: ``daemon --help`` answers before the
+database library would have been loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+import daemon
+from daemon.errors import DaemonError, Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "config": ("daemon.cli.config:group", "Check, show and describe the configuration."),
+    "db": ("daemon.cli.db:group", "Create, upgrade, check, query and export the database."),
+    "demo": ("daemon.cli.demo:command", "See the whole thing at work on data that it brings along."),
+    "doctor": ("daemon.cli.doctor:command", "Find out what is wrong with this installation."),
+}
+"""Name of a command, where it lives, and its line in ``--help``."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows the names and short helps of its commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of the alphabet."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command that was asked for."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table, not from the modules."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(daemon.__version__, prog_name=daemon.DISTRIBUTION)
+def cli() -> None:
+    """Watch a system, move the few parameters you allow, keep what measurably helped.
+
+    \b
+    Start here:
+      daemon demo                    something to look at in a minute
+      daemon config lint             is what I wrote sound?
+      daemon db upgrade              create the database or bring it up to date
+      daemon db query decision_log   what did it do, and why?
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with the code that the result deserves."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        result = cli.main(arguments, prog_name="daemon", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return Exit.USAGE
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return Exit.FAILED
+    except DaemonError as error:
+        _report(error)
+        return error.exit_code
+    except BrokenPipeError:
+        _silence_stdout()
+        return Exit.DONE
+    except OSError as error:
+        _report(DaemonError(_describe(error), hint="check the path, its permissions and the disk"))
+        return Exit.IO
+    except Exception as error:  # noqa: BLE001 - the last line before a traceback in a user's face
+        return _confess(error)
+    return result if isinstance(result, int) else Exit.DONE
+
+
+def _report(error: DaemonError) -> None:
+    click.secho("error: ", fg="red", bold=True, err=True, nl=False)
+    click.echo(error.message, err=True)
+    if error.hint:
+        click.echo(f"  hint: {error.hint}", err=True)
+    if os.environ.get("DAEMON_DEBUG"):
+        traceback.print_exc()
+
+
+def _describe(error: OSError) -> str:
+    return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+
+
+def _confess(error: Exception) -> int:
+    _report(
+        DaemonError(
+            f"unexpected {type(error).__name__}: {error}",
+            hint="this is a bug in the daemon; DAEMON_DEBUG=1 shows where it happened",
+        )
+    )
+    return Exit.FAILED
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining when the reader of a pipe has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

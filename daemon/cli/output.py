@@ -1,0 +1,162 @@
+"""Rows for a person or a program: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from daemon.clock import MICROS, SystemClock, parse_iso
+
+FORMATS = ("table", "json", "yaml", "csv")
+
+type_option = click.option(
+    "-o",
+    "--output",
+    "output",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How rows are shown; json and yaml carry a schema version.",
+)
+config_option = click.option(
+    "--config",
+    "config",
+    type=click.Path(dir_okay=False),
+    envvar="DAEMON_CONFIG",
+    show_envvar=True,
+    help="The daemon's settings  [default: configs/daemon.yaml if it is there]",
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a command shows: named columns, and a schema name with a version for machines."""
+
+    schema: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence[Any]]
+    note: str | None = None
+
+
+def show(result: Rows, output: str) -> None:
+    """Print rows in the format asked for; a note goes to stderr."""
+    writers = {"table": _table, "json": _json, "yaml": _yaml, "csv": _csv}
+    writers[output](result)
+    if result.note:
+        click.echo(result.note, err=True)
+
+
+def say(text: str) -> None:
+    """Tell a person something that is not data."""
+    click.echo(text, err=True)
+
+
+def plain(value: Any) -> Any:
+    """Turn a database value into something every format can write."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def cell(value: Any) -> str:
+    """Write one value for the eye or for a spreadsheet."""
+    value = plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def with_age(text: str, now_us: int) -> str:
+    """Set the age beside a moment: ``2026-11-21T10:00:00Z (3 min ago)``."""
+    seconds = (now_us - parse_iso(text)) / MICROS
+    shown = text[:19] + "Z"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if abs(seconds) >= size:
+            return f"{shown} ({_ago(seconds / size, unit)})"
+    return f"{shown} ({_ago(seconds, 's')})"
+
+
+def _ago(count: float, unit: str) -> str:
+    return f"{count:.0f} {unit} ago" if count >= 0 else f"in {-count:.0f} {unit}"
+
+
+def _is_moment(column: str) -> bool:
+    return column == "at" or column.endswith("_at")
+
+
+def _table(result: Rows) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only tables need it
+    from rich.table import Table  # noqa: PLC0415 - same
+    from rich.text import Text  # noqa: PLC0415 - same
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    now_us = SystemClock().now_us()
+    for column in result.columns:
+        table.add_column(column, overflow="fold")
+    for row in result.rows:
+        cells = (
+            with_age(value, now_us) if value and _is_moment(column) else cell(value)
+            for column, value in zip(result.columns, row, strict=True)
+        )
+        table.add_row(*(Text(printable(text)) for text in cells))
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """Show control characters instead of sending them to the terminal."""
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+
+
+def as_records(result: Rows) -> dict[str, Any]:
+    """Rows as the object that json and yaml print."""
+    return {
+        "schema": result.schema,
+        "rows": [
+            {column: plain(value) for column, value in zip(result.columns, row, strict=True)}
+            for row in result.rows
+        ],
+    }
+
+
+def _json(result: Rows) -> None:
+    click.echo(json.dumps(as_records(result), ensure_ascii=False, indent=2))
+
+
+def _yaml(result: Rows) -> None:
+    import yaml  # noqa: PLC0415 - only this format needs it
+
+    click.echo(yaml.safe_dump(as_records(result), sort_keys=False, allow_unicode=True), nl=False)
+
+
+def _csv(result: Rows) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(result.columns)
+    for row in result.rows:
+        writer.writerow(["" if value is None else _exact(value) for value in row])
+        click.echo(buffer.getvalue(), nl=False)
+        buffer.seek(0)
+        buffer.truncate()
+    click.echo(buffer.getvalue(), nl=False)
+
+
+def _exact(value: Any) -> str:
+    value = plain(value)
+    return repr(value) if isinstance(value, float) else cell(value)
