@@ -10,7 +10,8 @@ import importlib
 import os
 import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -18,19 +19,36 @@ import daemon
 from daemon.errors import DaemonError, Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMMANDS = {
     "config": ("daemon.cli.config:group", "Check, show and describe the configuration."),
     "db": ("daemon.cli.db:group", "Create, upgrade, check, query and export the database."),
-    "demo": ("daemon.cli.demo:command", "See the whole thing at work on data that it brings along."),
+    "demo": (
+        "daemon.cli.demo:command",
+        "See the whole thing at work on data that it brings along.",
+    ),
     "doctor": ("daemon.cli.doctor:command", "Find out what is wrong with this installation."),
 }
 """Name of a command, where it lives, and its line in ``--help``."""
 
 
+class ReaderLeft(Exception):  # noqa: N818 - a state, not a fault
+    """Whoever read our output has closed the pipe, as ``head`` does when it has enough."""
+
+
 class LazyGroup(click.Group):
     """A group that knows the names and short helps of its commands without importing them."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        """Parse the arguments, which may already print the help or the version."""
+        with _minding_the_reader():
+            return super().make_context(*arguments, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        with _minding_the_reader():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the commands in the order of the alphabet."""
@@ -77,27 +95,46 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         result = cli.main(arguments, prog_name="daemon", standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
-        return Exit.USAGE
+        sys.stdout.flush()
+    except (ReaderLeft, BrokenPipeError):
+        _silence_stdout()
+        return Exit.DONE
     except click.exceptions.Abort:
         click.echo("interrupted", err=True)
         return 130
-    except click.ClickException as error:
+    except Exception as error:  # noqa: BLE001 - the last line before a traceback in a user's face
+        return _explain(error)
+    return result if isinstance(result, int) else Exit.DONE
+
+
+@contextmanager
+def _minding_the_reader() -> Iterator[None]:
+    """Tell a closed pipe apart before click or rich turn it into a failure."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderLeft from error
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):
+            raise ReaderLeft from end
+        raise
+
+
+def _explain(error: Exception) -> int:
+    """Tell a person what went wrong and return the exit code for it."""
+    if isinstance(error, click.ClickException):
         error.show()
-        return Exit.FAILED
-    except DaemonError as error:
+        return Exit.USAGE if isinstance(error, click.UsageError) else Exit.FAILED
+    if isinstance(error, DaemonError):
         _report(error)
         return error.exit_code
-    except BrokenPipeError:
-        _silence_stdout()
-        return Exit.DONE
-    except OSError as error:
-        _report(DaemonError(_describe(error), hint="check the path, its permissions and the disk"))
+    if isinstance(error, OSError):
+        hint = "check the path, its permissions and the disk"
+        _report(DaemonError(_describe(error), hint=hint))
         return Exit.IO
-    except Exception as error:  # noqa: BLE001 - the last line before a traceback in a user's face
-        return _confess(error)
-    return result if isinstance(result, int) else Exit.DONE
+    hint = "this is a bug in the daemon; DAEMON_DEBUG=1 shows where it happened"
+    _report(DaemonError(f"unexpected {type(error).__name__}: {error}", hint=hint))
+    return Exit.FAILED
 
 
 def _report(error: DaemonError) -> None:
@@ -111,16 +148,6 @@ def _report(error: DaemonError) -> None:
 
 def _describe(error: OSError) -> str:
     return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
-
-
-def _confess(error: Exception) -> int:
-    _report(
-        DaemonError(
-            f"unexpected {type(error).__name__}: {error}",
-            hint="this is a bug in the daemon; DAEMON_DEBUG=1 shows where it happened",
-        )
-    )
-    return Exit.FAILED
 
 
 def _silence_stdout() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import click
 
-from daemon.clock import MICROS, SystemClock, parse_iso
+from daemon.clock import MICROS, SystemClock, iso, parse_iso
 
 FORMATS = ("table", "json", "yaml", "csv")
 
@@ -63,6 +66,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)
@@ -82,8 +87,9 @@ def cell(value: Any) -> str:
 
 def with_age(text: str, now_us: int) -> str:
     """Set the age beside a moment: ``2026-11-21T10:00:00Z (3 min ago)``."""
-    seconds = (now_us - parse_iso(text)) / MICROS
-    shown = text[:19] + "Z"
+    at_us = parse_iso(text)
+    seconds = (now_us - at_us) / MICROS
+    shown = iso(at_us)[:19] + "Z"
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if abs(seconds) >= size:
             return f"{shown} ({_ago(seconds / size, unit)})"
@@ -106,22 +112,34 @@ def _table(result: Rows) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     now_us = SystemClock().now_us()
     for column in result.columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(printable(column)), overflow="fold")
     for row in result.rows:
         cells = (
-            with_age(value, now_us) if value and _is_moment(column) else cell(value)
+            _aged(value, now_us) if _is_moment(column) else cell(value)
             for column, value in zip(result.columns, row, strict=True)
         )
         table.add_row(*(Text(printable(text)) for text in cells))
     console = Console(soft_wrap=False)
     if not console.is_terminal:
         console = Console(width=10_000)
-    console.print(table)
+    with console.capture() as capture:
+        console.print(table)
+    click.echo(capture.get(), nl=False)
+
+
+def _aged(value: Any, now_us: int) -> str:
+    """Set the age beside a moment; anything else in such a column is shown as it is."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return with_age(value, now_us)
+    return cell(value)
 
 
 def printable(text: str) -> str:
     """Show control characters instead of sending them to the terminal."""
-    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def as_records(result: Rows) -> dict[str, Any]:
@@ -129,14 +147,27 @@ def as_records(result: Rows) -> dict[str, Any]:
     return {
         "schema": result.schema,
         "rows": [
-            {column: plain(value) for column, value in zip(result.columns, row, strict=True)}
+            {
+                column: _finite(plain(value))
+                for column, value in zip(result.columns, row, strict=True)
+            }
             for row in result.rows
         ],
     }
 
 
+def _finite(value: Any) -> Any:
+    """Write what is not a number as null: JSON has no word for it."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _json(result: Rows) -> None:
-    click.echo(json.dumps(as_records(result), ensure_ascii=False, indent=2))
+    text = json.dumps(as_records(result), ensure_ascii=False, indent=2, allow_nan=False)
+    click.echo("".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def _yaml(result: Rows) -> None:

@@ -1,0 +1,180 @@
+"""From what pydantic found to what a person needs: file, line, key, reason, hint."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from daemon.config import shape
+from daemon.config.wording import reason_and_hint
+from daemon.config.yaml_safe import Document, KeyPath, dotted
+from daemon.errors import Problem
+from daemon.log import mask_urls
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from pydantic_core import ErrorDetails
+
+PROBLEMS_MAX = 100
+"""Problems of one file that are told; whoever has more repairs these first."""
+
+_CANDIDATES_MAX = 200
+_WORD_MAX = 80
+_LISTED_MAX = 12
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not make sense, before it is known which file says it."""
+
+    path: KeyPath
+    reason: str
+    hint: str | None = None
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where values came from: a file, and variables that overrule parts of it."""
+
+    document: Document | None = None
+    variables: Mapping[KeyPath, str] = field(default_factory=dict)
+
+    def variable(self, path: KeyPath) -> str | None:
+        """Name the variable that set a value, or a parent of it."""
+        return next(
+            (
+                self.variables[path[:length]]
+                for length in range(len(path), 0, -1)
+                if path[:length] in self.variables
+            ),
+            None,
+        )
+
+    def problem(self, finding: Finding) -> Problem:
+        """Say where a finding is."""
+        variable = self.variable(finding.path)
+        document = None if variable else self.document
+        return Problem(
+            finding.reason,
+            variable or (document.name if document else None),
+            document.line(finding.path) if document else None,
+            dotted(finding.path) or None,
+            finding.hint,
+            finding.warning,
+        )
+
+    def knows(self, path: KeyPath) -> bool:
+        """Tell whether a value is already refused: what is said of it now would be said twice."""
+        if self.document is None or self.variable(path) is not None:
+            return False
+        return any(path[: len(bad)] == bad for bad in self.document.unreadable)
+
+
+def refuse(reason: str, hint: str) -> PydanticCustomError:
+    """Build the error that a validator raises; it reaches the operator word for word."""
+    return PydanticCustomError("refused", "{reason}", {"reason": reason, "hint": hint})
+
+
+def validate(model: type[Model], value: object) -> tuple[Model | None, list[Finding]]:
+    """Judge a value by its model; the findings stand in the order of the model."""
+    errors: list[ErrorDetails] = []
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    # The error itself ends here: it carries the values, and one of them is a password.
+    return None, [_finding(model, detail) for detail in errors[: 10 * PROBLEMS_MAX]]
+
+
+def finish(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Sort the problems of one file by line, mask them, and keep as many as anybody reads."""
+    ordered = sorted(problems, key=lambda problem: (problem.line or 0, problem.key or ""))
+    kept = [_masked(problem) for problem in ordered[:PROBLEMS_MAX]]
+    if more := len(ordered) - len(kept):
+        kept.append(Problem(f"and {more} more", kept[-1].file, hint="repair these first"))
+    return tuple(kept)
+
+
+def locate(findings: Iterable[Finding], source: Source) -> list[Problem]:
+    """Say where each finding is, and leave out what the reader has already refused."""
+    return [source.problem(finding) for finding in findings if not source.knows(finding.path)]
+
+
+def at_most(findings: Iterable[Finding]) -> list[Finding]:
+    """Stop looking when there is more than anybody reads."""
+    return list(itertools.islice(findings, PROBLEMS_MAX + 1))
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str | None:
+    """Suggest the nearest of the known names, or list them if they are few."""
+    names = sorted(known)
+    if not names:
+        return None
+    listed = ", ".join(f"`{name}`" for name in names[:_LISTED_MAX])
+    listed += ", …" if len(names) > _LISTED_MAX else ""
+    if len(word) <= _WORD_MAX and len(names) <= _CANDIDATES_MAX:
+        folded = {name.casefold(): name for name in names}
+        if near := difflib.get_close_matches(word.casefold(), folded, n=1):
+            return f"did you mean `{folded[near[0]]}`?"
+    return f"known: {listed}"
+
+
+def _masked(problem: Problem) -> Problem:
+    return Problem(
+        mask_urls(problem.reason),
+        problem.file and mask_urls(problem.file),
+        problem.line,
+        problem.key and mask_urls(problem.key),
+        problem.hint and mask_urls(problem.hint),
+        problem.warning,
+    )
+
+
+def _finding(model: type[BaseModel], error: ErrorDetails) -> Finding:
+    path = tuple(error["loc"])
+    if path and path[-1] == "[key]":
+        path = path[:-1]
+    if error["type"] == "extra_forbidden":
+        return _unknown(model, path)
+    key = shape.find(model, path)
+    reason, hint = reason_and_hint(error, key)
+    return Finding(path, reason, hint)
+
+
+def _unknown(model: type[BaseModel], path: KeyPath) -> Finding:
+    word = str(path[-1])
+    parent = shape.find(model, path[:-1])
+    section = shape.model_of(parent.annotation) if parent else None
+    known = list(section.model_fields) if section else []
+    return Finding(path, "is not a key that exists here", _hint_for_unknown(model, word, known))
+
+
+def _hint_for_unknown(model: type[BaseModel], word: str, known: list[str]) -> str | None:
+    before, colon, _ = word.partition(":")
+    if colon and before in known:
+        return f"a space is missing after the colon: write `{before}: …`"
+    hint = did_you_mean(word, known)
+    if hint is not None and hint.startswith("did"):
+        return hint
+    elsewhere = [key for key in shape.keys(model) if key.path[-1] == word]
+    if elsewhere:
+        place = ".".join(elsewhere[0].path[:-1])
+        return f"`{word}` belongs under `{place}`" if place else f"`{word}` belongs at the top"
+    return hint
+
+
+def numbers(section: Any, *names: str) -> list[float] | None:
+    """Read numbers that stand together; None unless all of them are there and are numbers."""
+    found = [section.get(name) if isinstance(section, dict) else None for name in names]
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in found):
+        return None
+    return found

@@ -1,0 +1,202 @@
+"""Streams of history whose rows are linked by hash, so that a quiet edit cannot stay quiet.
+
+A row's hash covers its content and the hash before it, not its place: a row
+that was moved keeps a sound hash and is found by its broken link, one that was
+altered no longer matches its own hash, one that was removed leaves a gap or a
+link to nothing. The head of every stream also stands in `chains`; keep a copy
+of it elsewhere (`daemon db verify -o json`) and even a cut tail is found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Table, insert, select, update
+
+from daemon.store.tables import CHAINED, chains
+from daemon.store.types import canonical
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from daemon.store.store import Tx
+
+GENESIS = "0" * 64
+"""What the first row of a stream links to."""
+
+_OUTSIDE_THE_HASH = frozenset({"seq", "prev_hash", "hash"})
+PAGE = 2_000
+
+STREAMS: dict[str, Table] = {table.name: table for table in CHAINED}
+"""The chained streams by name."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last row of a stream: its place and its hash."""
+
+    seq: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Break:
+    """One place where a stream is not as it was written."""
+
+    stream: str
+    seq: int
+    what: str
+    detail: str
+
+    def __str__(self) -> str:
+        """Render as ``stream seq: what (detail)``."""
+        return f"{self.stream} {self.seq}: {self.what} ({self.detail})"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verifying a stream found."""
+
+    stream: str
+    rows: int
+    head: Head
+    breaks: tuple[Break, ...]
+
+
+def digest(prev_hash: str, content: Mapping[str, Any]) -> str:
+    """Hash a row's content onto the hash before it."""
+    body = canonical(
+        {
+            key: value
+            for key, value in content.items()
+            if key not in _OUTSIDE_THE_HASH and value is not None
+        }
+    )
+    return hashlib.sha256(f"{prev_hash}\n{body}".encode()).hexdigest()
+
+
+def head(tx: Tx, stream: Table) -> Head:
+    """Read where a stream ends; on Postgres the row stays locked until the transaction ends."""
+    query = select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
+    row = tx.execute(query.with_for_update()).one()
+    return Head(row.seq, row.hash)
+
+
+def append(tx: Tx, stream: Table, contents: Iterable[Mapping[str, Any]]) -> list[Head]:
+    """Append rows to a stream, linked in the order given; returns the place of each."""
+    last = head(tx, stream)
+    rows, places = [], []
+    for content in contents:
+        prev_hash = last.hash
+        last = Head(last.seq + 1, digest(prev_hash, content))
+        places.append(last)
+        rows.append({**content, "seq": last.seq, "prev_hash": prev_hash, "hash": last.hash})
+    if rows:
+        tx.execute(insert(stream), rows)
+        tx.execute(
+            update(chains)
+            .where(chains.c.stream == stream.name)
+            .values(seq=last.seq, hash=last.hash)
+        )
+    return places
+
+
+def read(tx: Tx, stream: Table, *, after: int = 0, limit: int = PAGE) -> list[dict[str, Any]]:
+    """Read rows of a stream in order, from behind a place."""
+    query = select(stream).where(stream.c.seq > after).order_by(stream.c.seq).limit(limit)
+    return [dict(row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def pages(tx: Tx, stream: Table, *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
+    """Read a whole stream a page at a time."""
+    while page := read(tx, stream, after=after):
+        yield page
+        after = page[-1]["seq"]
+
+
+def verify(
+    tx: Tx,
+    stream: Table,
+    *,
+    last: int | None = None,
+    expect: Head | None = None,
+    on_rows: Callable[[int], None] | None = None,
+) -> Report:
+    """Check a stream from its first row, or its last rows only, and name every break.
+
+    ``expect`` is a head that was published before: the stream must still hold it.
+    """
+    ending = _stored_head(tx, stream)
+    start = max(0, ending.seq - last) if last is not None else 0
+    walk = _Walk(tx, stream, after=start)
+    for page in pages(tx, stream, after=start):
+        for row in page:
+            walk.step(row)
+        if on_rows:
+            on_rows(len(page))
+    walk.finish(ending)
+    if expect is not None:
+        walk.hold(expect)
+    return Report(stream.name, walk.rows, Head(walk.seq, walk.hash), tuple(walk.breaks))
+
+
+def _stored_head(tx: Tx, stream: Table) -> Head:
+    row = tx.execute(
+        select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
+    ).one_or_none()
+    return Head(row.seq, row.hash) if row else Head(0, GENESIS)
+
+
+def _hash_at(tx: Tx, stream: Table, seq: int) -> str | None:
+    return tx.execute(select(stream.c.hash).where(stream.c.seq == seq)).scalar_one_or_none()
+
+
+def _seq_of(tx: Tx, stream: Table, row_hash: str) -> int | None:
+    return tx.execute(select(stream.c.seq).where(stream.c.hash == row_hash)).scalar_one_or_none()
+
+
+class _Walk:
+    """One pass along a stream: where it stands, and what it has found wrong."""
+
+    def __init__(self, tx: Tx, stream: Table, after: int) -> None:
+        self.tx, self.stream = tx, stream
+        self.seq, self.rows = after, 0
+        self.hash = (_hash_at(tx, stream, after) if after else GENESIS) or GENESIS
+        self.breaks: list[Break] = []
+
+    def step(self, row: Mapping[str, Any]) -> None:
+        """Check one row against itself and against the row before it."""
+        seq = row["seq"]
+        gap = seq - self.seq - 1
+        if gap:
+            missing = str(self.seq + 1) if gap == 1 else f"{self.seq + 1} to {seq - 1}"
+            self._found(self.seq + 1, "removed", f"no row {missing}")
+        if row["hash"] != digest(row["prev_hash"], row):
+            self._found(seq, "altered", "its content does not match its hash")
+        if row["prev_hash"] != self.hash and not gap:
+            self._found(seq, *self._misplaced(row["prev_hash"]))
+        self.seq, self.hash = seq, row["hash"]
+        self.rows += 1
+
+    def _misplaced(self, prev_hash: str) -> tuple[str, str]:
+        home = 0 if prev_hash == GENESIS else _seq_of(self.tx, self.stream, prev_hash)
+        if home is None:
+            return "removed", "the row it was linked to is gone or was replaced"
+        return "reordered", f"it was written behind row {home}"
+
+    def finish(self, ending: Head) -> None:
+        """Check that the stream ends where its head says."""
+        if self.seq < ending.seq:
+            self._found(self.seq + 1, "removed", f"the stream was written up to row {ending.seq}")
+        elif (self.seq, self.hash) != (ending.seq, ending.hash):
+            self._found(self.seq, "altered", "the stream does not end with the head on record")
+
+    def hold(self, expect: Head) -> None:
+        """Check that a head published earlier is still part of the stream."""
+        if expect.seq and _hash_at(self.tx, self.stream, expect.seq) != expect.hash:
+            self._found(expect.seq, "altered", "it is not the row whose hash was published")
+
+    def _found(self, seq: int, what: str, detail: str) -> None:
+        self.breaks.append(Break(self.stream.name, seq, what, detail))

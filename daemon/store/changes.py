@@ -1,0 +1,164 @@
+"""Changes and their protocol in rows: opened once, moved only along legal transitions.
+
+Every move is a conditional update and an event in the same transaction: a
+second writer, a repeated request or a stale reader changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from daemon.errors import StoreError
+from daemon.store import chain
+from daemon.store.tables import change_events, changes, deltas
+from daemon.tuning.vocabulary import OPEN_STATES, TERMINAL_STATES, TRANSITIONS, ChangeState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from daemon.store.store import Tx
+
+
+class RuleBusy(StoreError):  # noqa: N818 - a state, not a fault
+    """The rule already has an open change."""
+
+
+class StaleChange(StoreError):  # noqa: N818 - same
+    """The change is no longer in the state it was thought to be in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChange:
+    """A change that is about to enter its protocol."""
+
+    idempotency_key: str
+    rule: str
+    old: float
+    new: float
+    opened_at_us: int
+    origin: str = "loop"
+    epoch: int = 0
+    proposal_id: int | None = None
+    decision_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Why and by whom a change goes from one state to the next, and when (two clocks)."""
+
+    at_us: int
+    cause: str
+    actor: str = "daemon"
+    epoch: int = 0
+    boot_id: str | None = None
+    elapsed_us: int | None = None
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What one change did to one signal in one trial, and what the verdict on it was."""
+
+    change_id: int
+    signal_id: int
+    at_us: int
+    verdict: str
+    trial: int = 1
+    pre_s: float | None = None
+    pre_n: int | None = None
+    pre_mean: float | None = None
+    pre_var: float | None = None
+    post_s: float | None = None
+    post_n: int | None = None
+    post_mean: float | None = None
+    post_var: float | None = None
+    delta: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    cause: str | None = None
+
+
+def open_change(tx: Tx, change: NewChange, state: ChangeState, move: Move) -> int:
+    """Record the intent to change a rule; returns the change's id.
+
+    The same idempotency key opens the same change: asked twice, it answers with
+    the id it gave the first time and writes nothing.
+
+    Raises:
+        RuleBusy: the rule has an open change.
+    """
+    known = select(changes.c.id).where(changes.c.idempotency_key == change.idempotency_key)
+    earlier = tx.execute(known).scalar_one_or_none()
+    if earlier is not None:
+        return int(earlier)
+    try:
+        with tx.begin_nested():
+            row = {**asdict(change), "state": state, **_stamps(state, move)}
+            inserted = tx.execute(insert(changes).values(row)).inserted_primary_key
+    except IntegrityError as error:
+        if open_id(tx, change.rule) is None:
+            raise
+        raise RuleBusy(
+            f"{change.rule} already has an open change",
+            hint="wait until it is settled, or roll it back",
+        ) from error
+    change_id = int(inserted[0]) if inserted else 0
+    _record(tx, change_id, None, state, move)
+    return change_id
+
+
+def advance(tx: Tx, change_id: int, origin: ChangeState, target: ChangeState, move: Move) -> None:
+    """Move a change from one state to the next.
+
+    Raises:
+        ValueError: the protocol has no such transition.
+        StaleChange: the change is not in the state it was thought to be in.
+    """
+    if target not in TRANSITIONS[origin]:
+        raise ValueError(f"a change never goes from {origin} to {target}")
+    moved = tx.execute(
+        update(changes)
+        .where(changes.c.id == change_id, changes.c.state == origin)
+        .values(state=target, **_stamps(target, move))
+    )
+    if moved.rowcount != 1:
+        raise StaleChange(f"change {change_id} is not {origin} any more")
+    _record(tx, change_id, origin, target, move)
+
+
+def add_deltas(tx: Tx, measured: Sequence[Delta]) -> None:
+    """Record what changes did to signals."""
+    if measured:
+        tx.execute(insert(deltas), [asdict(delta) for delta in measured])
+
+
+def open_id(tx: Tx, rule: str) -> int | None:
+    """Find the open change of a rule."""
+    query = select(changes.c.id).where(changes.c.rule == rule, changes.c.state.in_(OPEN_STATES))
+    return tx.execute(query).scalar_one_or_none()
+
+
+def open_changes(tx: Tx) -> list[dict[str, Any]]:
+    """Read every open change, oldest first."""
+    query = select(changes).where(changes.c.state.in_(OPEN_STATES)).order_by(changes.c.id)
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def _stamps(state: ChangeState, move: Move) -> dict[str, Any]:
+    """Say what entering a state writes beside it."""
+    if state in TERMINAL_STATES:
+        return {"settled_at_us": move.at_us, "cause": move.cause}
+    if state is ChangeState.OBSERVING:
+        return {"applied_at_us": move.at_us, "cause": move.cause}
+    return {"cause": move.cause}
+
+
+def _record(
+    tx: Tx, change_id: int, origin: ChangeState | None, target: ChangeState, move: Move
+) -> None:
+    event = {**asdict(move), "change_id": change_id, "from_state": origin, "to_state": target}
+    chain.append(tx, change_events, [event])

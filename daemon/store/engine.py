@@ -1,0 +1,172 @@
+"""How a database is opened: one writer and read-only readers on SQLite, a pool on Postgres.
+
+SQLite: WAL, ``synchronous=FULL``, foreign keys on. The one writing connection
+begins IMMEDIATE: a transaction that starts as a reader and wants to write later
+fails at once when somebody else has written meanwhile, whatever the busy
+timeout. Readers open the file ``mode=ro`` and see one snapshot a transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from daemon.errors import MissingExtra, Problem, StoreUnavailable
+from daemon.store.types import canonical
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry
+
+SQLITE_WAL_FIXED = (3, 51, 3)
+"""Older versions can lose a commit when two connections write and checkpoint at once."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How patient the connections are, and how many there may be."""
+
+    busy_timeout_s: float = 5.0
+    statement_timeout_s: float = 30.0
+    pool_size: int = 5
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The way in for writing and the way in for reading."""
+
+    writer: Engine
+    reader: Engine
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def parse(url: str) -> URL:
+    """Read a database URL; ``postgresql://`` and ``postgres://`` mean psycopg.
+
+    Raises:
+        StoreUnavailable: the URL is malformed or names another database.
+    """
+    hint = "write sqlite:///path/to/file.db or postgresql://user@host/database"
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise StoreUnavailable("the database URL cannot be read", hint=hint) from None
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise StoreUnavailable(f"{parsed.drivername} is not a database we speak", hint=hint)
+    if parsed.drivername == "sqlite" and not parsed.database:
+        parsed = parsed.set(database=":memory:")
+    return parsed
+
+
+def open_engines(url: URL, options: Options) -> Engines:
+    """Build the engines of a database; nothing is connected yet."""
+    if url.get_backend_name() == "postgresql":
+        engine = _postgres(url, options)
+        return Engines(engine, engine.execution_options(postgresql_readonly=True))
+    if url.database == ":memory:":
+        engine = _sqlite(url, options, writing=True)
+        return Engines(engine, engine)
+    return Engines(_sqlite(url, options, writing=True), _sqlite(url, options, writing=False))
+
+
+def wal_warning(version: tuple[int, int, int] = sqlite3.sqlite_version_info) -> Problem | None:
+    """Say so when this SQLite has a known fault in its write-ahead log."""
+    if version >= SQLITE_WAL_FIXED:
+        return None
+    have, fixed = (".".join(map(str, number)) for number in (version, SQLITE_WAL_FIXED))
+    return Problem(
+        f"SQLite {have} has a known fault: two processes that write and checkpoint at the"
+        " same moment can lose a commit",
+        hint=f"use SQLite {fixed} or newer, or Postgres; one daemon per file is safe meanwhile",
+        warning=True,
+    )
+
+
+def _sqlite(url: URL, options: Options, *, writing: bool) -> Engine:
+    memory = url.database == ":memory:"
+    pool: dict[str, Any] = {"poolclass": StaticPool}
+    if not memory:
+        size = 1 if writing else options.pool_size
+        pool = {
+            "poolclass": QueuePool,
+            "pool_size": size,
+            "max_overflow": 0,
+            "pool_timeout": options.statement_timeout_s,
+        }
+    engine = create_engine(
+        "sqlite://", creator=lambda: _connect_sqlite(url.database or "", options, writing), **pool
+    )
+    begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _connect_sqlite(database: str, options: Options, writing: bool) -> sqlite3.Connection:  # noqa: FBT001
+    memory = database == ":memory:"
+    path = Path(database)
+    if not memory and not writing and not path.exists():
+        raise StoreUnavailable(
+            f"there is no database at {database}", hint="create it with: daemon db upgrade"
+        )
+    if not memory and writing:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    mode = "memory" if memory else "rwc" if writing else "ro"
+    connection = sqlite3.connect(
+        ":memory:" if memory else f"file:{quote(str(path.absolute()))}?mode={mode}",
+        uri=not memory,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=options.busy_timeout_s,
+    )
+    for pragma in ("foreign_keys=ON", "secure_delete=OFF", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+    if writing:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+    return connection
+
+
+def _postgres(url: URL, options: Options) -> Engine:
+    try:
+        import psycopg  # noqa: F401, PLC0415 - an extra: say so when it is missing
+    except ImportError:
+        raise MissingExtra(
+            "Postgres needs the extra 'postgres', which is not installed",
+            hint="pip install 'self-tuning-daemon[postgres]'",
+        ) from None
+    engine = create_engine(
+        url,
+        pool_size=options.pool_size,
+        pool_pre_ping=True,
+        pool_timeout=options.statement_timeout_s,
+        json_serializer=canonical,
+        connect_args={"connect_timeout": max(2, round(options.busy_timeout_s))},
+    )
+    settings = (
+        f"SET lock_timeout = {round(options.busy_timeout_s * 1000)};"
+        f"SET statement_timeout = {round(options.statement_timeout_s * 1000)};"
+        "SET timezone = 'UTC'"
+    )
+
+    def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute(settings)
+        cursor.close()
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
+    return engine

@@ -1,0 +1,112 @@
+"""Retention: raw samples go once they are rolled up and nobody needs them; history never goes.
+
+The windows of an open change are never pruned, whatever their age. Deleting
+happens in slices, each its own transaction, so that nobody waits for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, text, update
+
+from daemon.clock import MICROS
+from daemon.store.rollups import WIDEST_US, roll_up
+from daemon.store.samples import Signal, lookup
+from daemon.store.tables import changes, signals
+from daemon.store.tables.tuning import IS_OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from daemon.store.store import Store
+
+PRE_WINDOW_US = 3_600 * MICROS
+"""How long before an open change its evidence may reach."""
+
+_COUNT = text("SELECT count(*) FROM samples WHERE signal_id = :id AND at_us < :before")
+_SLICE_END = text(
+    "SELECT at_us FROM samples WHERE signal_id = :id AND at_us < :before"
+    " ORDER BY at_us LIMIT 1 OFFSET :skip"
+)
+_DELETE = text("DELETE FROM samples WHERE signal_id = :id AND at_us < :before")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What pruning did, or would do, to one signal."""
+
+    signal: str
+    rows: int
+    before_us: int
+
+
+def floor_us(store: Store, keep_from_us: int) -> int:
+    """Say up to which moment raw samples may go: whole buckets, and none an open change needs."""
+    query = select(func.min(changes.c.opened_at_us)).where(text(IS_OPEN))
+    with store.read() as view:
+        oldest: int | None = view.execute(query).scalar()
+    if oldest is not None:
+        keep_from_us = min(keep_from_us, oldest - PRE_WINDOW_US)
+    return max(0, keep_from_us - keep_from_us % WIDEST_US)
+
+
+def plan(store: Store, keep_from_us: int) -> list[Pruned]:
+    """Say what pruning would remove."""
+    before_us = floor_us(store, keep_from_us)
+    with store.read() as view:
+        return [
+            Pruned(
+                signal.name,
+                view.execute(_COUNT, {"id": signal.id, "before": before_us}).scalar_one(),
+                before_us,
+            )
+            for signal in lookup(view).values()
+        ]
+
+
+def prune(
+    store: Store,
+    keep_from_us: int,
+    *,
+    slice_rows: int = 10_000,
+    on_slice: Callable[[int], None] | None = None,
+) -> list[Pruned]:
+    """Roll up, then remove raw samples older than a moment."""
+    before_us = floor_us(store, keep_from_us)
+    roll_up(store, before_us)
+    with store.read() as view:
+        known = list(lookup(view).values())
+    return [
+        Pruned(
+            signal.name, _prune_signal(store, signal, before_us, slice_rows, on_slice), before_us
+        )
+        for signal in known
+    ]
+
+
+def _prune_signal(
+    store: Store,
+    signal: Signal,
+    before_us: int,
+    slice_rows: int,
+    on_slice: Callable[[int], None] | None,
+) -> int:
+    removed = 0
+    while True:
+        with store.write() as tx:
+            bounds = {"id": signal.id, "before": before_us, "skip": slice_rows}
+            upto_us = tx.execute(_SLICE_END, bounds).scalar()
+            stop_us = before_us if upto_us is None else upto_us
+            gone = tx.execute(_DELETE, {"id": signal.id, "before": stop_us}).rowcount
+            tx.execute(
+                update(signals)
+                .where(signals.c.id == signal.id, signals.c.pruned_until_us < stop_us)
+                .values(pruned_until_us=stop_us)
+            )
+        removed += gone
+        if on_slice:
+            on_slice(gone)
+        if upto_us is None:
+            return removed

@@ -1,0 +1,66 @@
+"""Policies and the rules they name: what may be moved, how far, and where each stands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from daemon.store.tables import policies, rules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from daemon.store.store import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleLimits:
+    """A rule as a policy describes it."""
+
+    name: str
+    init: float
+    min_value: float
+    max_value: float
+    step: float
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy as it was loaded; its digest names it in every decision."""
+
+    digest: str
+    body: Mapping[str, Any]
+    source: str | None = None
+
+
+def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: int) -> list[str]:
+    """Put a policy in force; returns the rules that are new and stand at their ``init``.
+
+    A rule that is known keeps its value: a policy says how far a rule may go,
+    not where it is. A rule the policy no longer names is retired, not forgotten.
+    """
+    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
+    tx.execute(
+        onto(policies)
+        .values(**asdict(policy), at_us=at_us)
+        .on_conflict_do_nothing(index_elements=["digest"])
+    )
+    known = set(tx.execute(select(rules.c.name)).scalars())
+    for rule in limits:
+        fields = {**asdict(rule), "policy": policy.digest, "retired_at_us": None}
+        if rule.name in known:
+            tx.execute(update(rules).where(rules.c.name == rule.name).values(fields))
+        else:
+            tx.execute(insert(rules).values(**fields, value=rule.init))
+    named = [rule.name for rule in limits]
+    tx.execute(
+        update(rules)
+        .where(rules.c.name.not_in(named), rules.c.retired_at_us.is_(None))
+        .values(retired_at_us=at_us)
+    )
+    return [name for name in named if name not in known]

@@ -1,0 +1,215 @@
+"""Samples on their way in: checked, counted, written in batches, readable at once.
+
+A sample that cannot be evidence is not stored but counted, with its reason, in
+`sample_faults`: not finite, from the future, older than what has been pruned,
+or for a moment that already has one. The first value of a moment stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import select, text, update
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from daemon.clock import MICROS
+from daemon.store.tables import sample_faults, signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from daemon.store.store import Tx
+
+LARGEST = 1e300
+FUTURE_TOLERANCE_US = 2 * MICROS
+"""How far ahead of our clock a source's clock may be."""
+
+FAULT_BUCKET_US = 60 * MICROS
+
+_INSERT_SQLITE = "INSERT INTO samples VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_POSTGRES = """
+WITH written AS (
+  INSERT INTO samples (signal_id, at_us, value)
+  SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::float8[])
+  ON CONFLICT DO NOTHING RETURNING signal_id
+)
+SELECT signal_id, count(*) FROM written GROUP BY signal_id
+"""
+
+
+class Sample(NamedTuple):
+    """One value of one signal at one moment."""
+
+    signal: str
+    at_us: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal as the store knows it."""
+
+    id: int
+    name: str
+    rolled_until_us: int
+    pruned_until_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What an operator or a source says of a signal."""
+
+    unit: str | None = None
+    description: str | None = None
+    source: str | None = None
+    period_s: float | None = None
+
+
+@dataclass(slots=True)
+class Ingested:
+    """What became of a batch: rows written, and per signal what was refused and why."""
+
+    accepted: int = 0
+    faults: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def refused(self, fault: str | None = None) -> int:
+        """Count refused samples, of one kind or of all."""
+        if fault is None:
+            return sum(counter.total() for counter in self.faults.values())
+        return sum(counter[fault] for counter in self.faults.values())
+
+
+def declare(
+    tx: Tx, names: Iterable[str], at_us: int, about: About | None = None
+) -> dict[str, Signal]:
+    """Make signals known, and say what is known of them; those known already keep their id."""
+    wanted = sorted(set(names))
+    missing = [name for name in wanted if name not in lookup(tx, wanted)]
+    if missing:
+        onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
+        tx.execute(
+            onto(signals).on_conflict_do_nothing(),
+            [{"name": name, "created_at_us": at_us} for name in missing],
+        )
+    given = {key: value for key, value in asdict(about or About()).items() if value is not None}
+    if given:
+        tx.execute(update(signals).where(signals.c.name.in_(wanted)).values(given))
+    return lookup(tx, wanted)
+
+
+def lookup(tx: Tx, names: Iterable[str] | None = None) -> dict[str, Signal]:
+    """Read signals by name, or all of them."""
+    query = select(
+        signals.c.id, signals.c.name, signals.c.rolled_until_us, signals.c.pruned_until_us
+    )
+    if names is not None:
+        query = query.where(signals.c.name.in_(list(names)))
+    return {row.name: Signal(*row) for row in tx.execute(query)}
+
+
+def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int) -> Ingested:
+    """Check a batch and write what is sound; unknown signals become known.
+
+    The whole batch is part of the caller's transaction: let it ride in the next
+    decision's, or in one of its own with ``store.write(durable=False)``.
+    """
+    by_signal: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for name, at_us, value in batch:
+        by_signal[name].append((at_us, value))
+    if not by_signal:
+        return Ingested()
+    known = lookup(tx, by_signal)
+    if len(known) < len(by_signal):
+        known = declare(tx, by_signal, now_us)
+    done = Ingested()
+    sound = {
+        known[name]: _sound(known[name], rows, now_us + FUTURE_TOLERANCE_US, done)
+        for name, rows in by_signal.items()
+    }
+    for signal, written in _write(tx, sound).items():
+        rows = sound[signal]
+        done.accepted += written
+        if written < len(rows):
+            done.faults[signal.name]["duplicate"] += len(rows) - written
+        if rows:
+            _reopen_rollups(tx, signal, min(rows)[1])
+    _record_faults(tx, done, known, now_us)
+    return done
+
+
+def _sound(
+    signal: Signal, rows: list[tuple[int, float]], horizon_us: int, done: Ingested
+) -> list[tuple[int, int, float]]:
+    """Keep the rows that may be stored; count the others."""
+    number, floor_us = signal.id, signal.pruned_until_us
+    sound = [
+        (number, at_us, value)
+        for at_us, value in rows
+        if floor_us <= at_us <= horizon_us and -LARGEST < value < LARGEST
+    ]
+    if len(sound) < len(rows):
+        done.faults[signal.name].update(
+            fault for at_us, value in rows if (fault := _fault(at_us, value, floor_us, horizon_us))
+        )
+    return sound
+
+
+def _fault(at_us: int, value: float, floor_us: int, horizon_us: int) -> str | None:
+    if not -LARGEST < value < LARGEST:
+        return "not_finite"
+    if at_us > horizon_us:
+        return "future"
+    return "too_old" if at_us < floor_us else None
+
+
+def _write(tx: Tx, sound: dict[Signal, list[tuple[int, int, float]]]) -> dict[Signal, int]:
+    """Insert rows, past the layer that would turn them into dictionaries; count what went in."""
+    if tx.dialect.name == "sqlite":
+        return {
+            signal: tx.exec_driver_sql(_INSERT_SQLITE, rows).rowcount if rows else 0
+            for signal, rows in sound.items()
+        }
+    rows = [row for part in sound.values() for row in part]
+    if not rows:
+        return dict.fromkeys(sound, 0)
+    columns = tuple(list(column) for column in zip(*rows, strict=True))
+    written = {row[0]: row[1] for row in tx.exec_driver_sql(_INSERT_POSTGRES, columns)}
+    return {signal: written.get(signal.id, 0) for signal in sound}
+
+
+def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int) -> None:
+    """Have rollups that a late sample falls into computed anew."""
+    if oldest_us < signal.rolled_until_us:
+        tx.execute(
+            text(
+                "UPDATE signals SET rolled_until_us = :oldest"
+                " WHERE id = :id AND rolled_until_us > :oldest"
+            ),
+            {"oldest": oldest_us, "id": signal.id},
+        )
+
+
+def _record_faults(tx: Tx, done: Ingested, known: dict[str, Signal], now_us: int) -> None:
+    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
+    rows = [
+        {
+            "signal_id": known[name].id,
+            "bucket_us": now_us - now_us % FAULT_BUCKET_US,
+            "fault": fault,
+            "n": count,
+        }
+        for name, counter in done.faults.items()
+        for fault, count in counter.items()
+    ]
+    if rows:
+        statement = onto(sample_faults)
+        tx.execute(
+            statement.on_conflict_do_update(
+                index_elements=["signal_id", "bucket_us", "fault"],
+                set_={"n": sample_faults.c.n + statement.excluded.n},
+            ),
+            rows,
+        )

@@ -1,0 +1,54 @@
+"""Every table, as SQLAlchemy sees it; `migrations/` builds the same, and a test holds both alike.
+
+Names ending in ``_us`` are moments in microseconds since 1970 (UTC), in ``_s``
+durations in seconds. The views in `daemon/store/views` show moments as ISO text.
+"""
+
+from daemon.store.tables.base import metadata
+from daemon.store.tables.history import (
+    chains,
+    change_events,
+    decision_repeats,
+    decisions,
+    events,
+    rule_history,
+)
+from daemon.store.tables.ledgers import evidence, freezes, imported_lines, risk_ledger
+from daemon.store.tables.signals import sample_faults, sample_rollups, samples, signals
+from daemon.store.tables.sweeps import jobs, rankings, results, sessions
+from daemon.store.tables.tuning import changes, deltas, policies, proposals, rules
+
+CHAINED = (decisions, change_events, rule_history, events)
+"""Streams of history whose rows are linked by hash."""
+
+APPEND_ONLY = (*CHAINED, deltas, policies, risk_ledger, evidence)
+"""Tables whose rows the database itself refuses to change or remove."""
+
+__all__ = [
+    "APPEND_ONLY",
+    "CHAINED",
+    "chains",
+    "change_events",
+    "changes",
+    "decision_repeats",
+    "decisions",
+    "deltas",
+    "events",
+    "evidence",
+    "freezes",
+    "imported_lines",
+    "jobs",
+    "metadata",
+    "policies",
+    "proposals",
+    "rankings",
+    "results",
+    "risk_ledger",
+    "rule_history",
+    "rules",
+    "sample_faults",
+    "sample_rollups",
+    "samples",
+    "sessions",
+    "signals",
+]

@@ -1,0 +1,23 @@
+-- What each change did to each signal, and the verdict on it.
+select
+  c.id as change_id,
+  c.rule,
+  c.old,
+  c.new,
+  @iso(c.applied_at_us) as applied_at,
+  @iso(c.settled_at_us) as settled_at,
+  c.state as outcome,
+  s.name as signal,
+  e.trial,
+  e.pre_n,
+  e.pre_mean,
+  e.post_n,
+  e.post_mean,
+  e.delta,
+  e.ci_low,
+  e.ci_high,
+  e.verdict,
+  e.cause
+from deltas e
+join changes c on c.id = e.change_id
+join signals s on s.id = e.signal_id

@@ -1,0 +1,36 @@
+-- Is each signal alive and fit as evidence? Rate and faults are of the minute before its last sample.
+select
+  h.signal,
+  @iso(h.last_at_us) as last_at,
+  (h.now_us - h.last_at_us) / cast(1000000 as double precision) as age_s,
+  h.good / cast(60 as double precision) as rate_hz,
+  case when h.good + h.bad = 0 then null else h.bad / cast(h.good + h.bad as double precision) end as share_bad,
+  case
+    when h.bad * 5 > h.good + h.bad then 'sick'
+    when h.last_at_us is null or h.now_us - h.last_at_us > h.patience_us then 'silent'
+    else 'ok'
+  end as state
+from (
+  select
+    l.signal,
+    l.now_us,
+    l.last_at_us,
+    l.patience_us,
+    (
+      select count(*) from samples x
+      where x.signal_id = l.id and x.at_us > l.last_at_us - 60000000 and x.at_us <= l.last_at_us
+    ) as good,
+    (
+      select cast(coalesce(sum(b.n), 0) as bigint) from sample_faults b
+      where b.signal_id = l.id and b.bucket_us > coalesce(l.last_at_us, l.now_us) - 120000000
+    ) as bad
+  from (
+    select
+      s.id,
+      s.name as signal,
+      @now_us as now_us,
+      (select max(m.at_us) from samples m where m.signal_id = s.id) as last_at_us,
+      case when s.period_s > 20 then s.period_s * 3e6 else 60000000 end as patience_us
+    from signals s
+  ) l
+) h
