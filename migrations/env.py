@@ -24,7 +24,7 @@ def ours(name: str | None, kind: str, parents: object) -> bool:
     return kind != "table" or name in metadata.tables
 
 
-def report(step: Any, **_: object) -> None:
+def report(*, step: Any, **_: Any) -> None:
     """Tell whoever is waiting which revision has just been applied or undone."""
     on_step = context.config.attributes.get("on_step")
     if on_step is not None:
@@ -41,7 +41,7 @@ def run(connection: sa.Connection) -> None:
         compare_type=True,
         compare_server_default=True,
         transactional_ddl=True,
-        on_version_apply=report,
+        on_version_apply=report,  # type: ignore[arg-type]  # Alembic calls it by keyword
         autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
     )
     with context.begin_transaction():

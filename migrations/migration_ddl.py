@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from alembic.operations import BatchOperations
+    from sqlalchemy.types import TypeEngine
 
 Count = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Micros = Count
-Real = sa.Double().with_variant(sa.REAL(), "sqlite")
+Real: TypeEngine[float] = sa.Double().with_variant(sa.REAL(), "sqlite")
 Json = sa.Text().with_variant(JSONB(none_as_null=True), "postgresql")
 
 _ISO = {

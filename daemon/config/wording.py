@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN_MAX = 40
 _NUMBER_WITH_UNIT = re.compile(r"([-+]?[0-9.]+)\s*([a-zA-Z%]+)")
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 _YES_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 Words = tuple[str, str | None]
@@ -138,7 +139,8 @@ def _number_hint(word: str) -> str | None:
     if with_unit := _NUMBER_WITH_UNIT.fullmatch(word):
         return f"write {with_unit[1]}: a value carries no unit, its key names it"
     plain = word.replace("_", "").replace(" ", "")
-    for guess in (plain, plain.lstrip("0"), plain.replace(",", ".")):
+    decimal = plain.replace(",", "" if _THOUSANDS.fullmatch(plain) else ".")
+    for guess in (plain, plain.lstrip("0"), decimal):
         if _is_number(guess):
             return f"write {guess}"
     return None

@@ -43,10 +43,12 @@ def _roll_up_signal(store: Store, signal: Signal, end_us: int) -> int:
     written = 0
     for start_us, stop_us in _spans(store, signal, end_us):
         with store.write() as tx:
-            written += _roll_up_span(tx, signal, start_us, stop_us)
+            # First the mark, which locks the signal: a late sample that is being
+            # written now waits, sees the mark, and takes it back.
             tx.execute(
                 update(signals).where(signals.c.id == signal.id).values(rolled_until_us=stop_us)
             )
+            written += _roll_up_span(tx, signal, start_us, stop_us)
     return written
 
 

@@ -28,6 +28,8 @@ FUTURE_TOLERANCE_US = 2 * MICROS
 """How far ahead of our clock a source's clock may be."""
 
 FAULT_BUCKET_US = 60 * MICROS
+ROLLUP_GRACE_US = 60 * MICROS
+"""Only samples older than this can fall into a bucket that somebody rolls up."""
 
 _INSERT_SQLITE = "INSERT INTO samples VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _INSERT_POSTGRES = """
@@ -107,6 +109,7 @@ def lookup(tx: Tx, names: Iterable[str] | None = None) -> dict[str, Signal]:
     )
     if names is not None:
         query = query.where(signals.c.name.in_(list(names)))
+    query = query.order_by(signals.c.id)
     return {row.name: Signal(*row) for row in tx.execute(query)}
 
 
@@ -135,7 +138,7 @@ def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int
         if written < len(rows):
             done.faults[signal.name]["duplicate"] += len(rows) - written
         if rows:
-            _reopen_rollups(tx, signal, min(rows)[1])
+            _reopen_rollups(tx, signal, min(rows)[1], now_us)
     _record_faults(tx, done, known, now_us)
     return done
 
@@ -180,9 +183,9 @@ def _write(tx: Tx, sound: dict[Signal, list[tuple[int, int, float]]]) -> dict[Si
     return {signal: written.get(signal.id, 0) for signal in sound}
 
 
-def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int) -> None:
-    """Have rollups that a late sample falls into computed anew."""
-    if oldest_us < signal.rolled_until_us:
+def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int, now_us: int) -> None:
+    """Have rollups that a late sample falls into computed anew, also one being computed now."""
+    if oldest_us < max(signal.rolled_until_us, now_us - ROLLUP_GRACE_US):
         tx.execute(
             text(
                 "UPDATE signals SET rolled_until_us = :oldest"

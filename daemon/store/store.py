@@ -113,7 +113,7 @@ class Store:
 
 def explain(error: DBAPIError, name: str) -> StoreError:
     """Put a driver's error into words."""
-    reason = " ".join(str(error.orig).split())
+    reason = " ".join(str(error.orig).split("\nCONTEXT:")[0].split())
     hint = next((hint for part, hint in _HINTS if part in reason), None)
     kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
     return kind(f"{name}: {reason}", hint=hint)
