@@ -46,14 +46,17 @@ def mask(text: str) -> str:
 
 
 def mask_urls(text: str) -> str:
-    """Hide the password of ``scheme://user:password@host``, wherever it stands in a text."""
-    if "://" not in text:
+    """Hide the password of ``scheme://user:password@host``, wherever it stands in a text.
+
+    One slash is enough: a URL that was taken for a path has lost the other.
+    """
+    if ":/" not in text:
         return text
     return re.sub(r"\S+", lambda word: _mask_word(word[0]), text)
 
 
 def _mask_word(word: str) -> str:
-    scheme, mark, rest = word.partition("://")
+    scheme, mark, rest = word.partition(":/")
     userinfo, at, host = rest.rpartition("@")
     user, colon, _ = userinfo.partition(":")
     return f"{scheme}{mark}{user}:{MASK}@{host}" if at and colon else word

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, SecretStr
 
 from daemon.config.yaml_safe import KeyPath, dotted
-from daemon.log import mask
+from daemon.log import mask, mask_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,4 +51,4 @@ def _origin(path: KeyPath, source: Source) -> str:
 def _shown(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return mask(value.get_secret_value())
-    return str(value) if isinstance(value, Path) else value
+    return mask_urls(str(value)) if isinstance(value, Path | str) else value

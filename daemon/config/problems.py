@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
@@ -170,11 +170,3 @@ def _hint_for_unknown(model: type[BaseModel], word: str, known: list[str]) -> st
         place = ".".join(elsewhere[0].path[:-1])
         return f"`{word}` belongs under `{place}`" if place else f"`{word}` belongs at the top"
     return hint
-
-
-def numbers(section: Any, *names: str) -> list[float] | None:
-    """Read numbers that stand together; None unless all of them are there and are numbers."""
-    found = [section.get(name) if isinstance(section, dict) else None for name in names]
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in found):
-        return None
-    return found

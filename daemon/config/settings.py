@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from daemon.config.effective import origins
 from daemon.config.environment import Overrides, read_environment
-from daemon.config.names import SignalName
+from daemon.config.names import SignalName  # noqa: TC001 - pydantic reads it at run time
 from daemon.config.problems import Source, finish, locate, validate
+from daemon.config.section import Section, nothing_is_defaults
+from daemon.config.text import MissingFile
 from daemon.config.urls import check_database_url
 from daemon.config.yaml_safe import Document, KeyPath, scan_yaml_file
 from daemon.errors import ConfigError
@@ -38,25 +40,8 @@ def _checked_url(url: SecretStr) -> SecretStr:
     return url
 
 
-def _nothing_is_defaults(value: Any) -> Any:
-    """A section whose lines are all commented out is a section of defaults."""
-    return {} if value is None else value
-
-
 def _lowered(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
-
-
-class Section(BaseModel):
-    """What all sections share: nothing unknown, nothing infinite, nothing guessed."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-    )
 
 
 class Database(Section):
@@ -157,7 +142,7 @@ class Log(Section):
 class Settings(Section):
     """How the daemon runs."""
 
-    database: Annotated[Database, BeforeValidator(_nothing_is_defaults)] = Field(
+    database: Annotated[Database, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Database, description="Where everything is recorded."
     )
     policy_file: Path = Field(
@@ -168,17 +153,17 @@ class Settings(Section):
         " daemon is started from several places.",
     )
     signals: Annotated[
-        dict[SignalName, Annotated[Signal, BeforeValidator(_nothing_is_defaults)]],
-        BeforeValidator(_nothing_is_defaults),
+        dict[SignalName, Annotated[Signal, BeforeValidator(nothing_is_defaults)]],
+        BeforeValidator(nothing_is_defaults),
     ] = Field(
         default_factory=dict,
         description="The signals that the sources provide. With the list a misspelt signal"
         " in the policy is refused; without it nobody notices that its target never counts.",
     )
-    retention: Annotated[Retention, BeforeValidator(_nothing_is_defaults)] = Field(
+    retention: Annotated[Retention, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Retention, description="How long what was measured is kept."
     )
-    log: Annotated[Log, BeforeValidator(_nothing_is_defaults)] = Field(
+    log: Annotated[Log, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Log, description="What is told while the daemon runs, on stderr."
     )
 
@@ -202,9 +187,11 @@ def load_settings(path: Path | None, environ: Mapping[str, str]) -> Loaded:
         ConfigError: with every problem of the file and of the environment.
     """
     if path is None:
-        path = DEFAULT_PATH if DEFAULT_PATH.exists() else None
-    document = None if path is None else scan_yaml_file(path)
-    return settings_from(document, path, environ)
+        try:
+            return settings_from(scan_yaml_file(DEFAULT_PATH), DEFAULT_PATH, environ)
+        except MissingFile:
+            return settings_from(None, None, environ)
+    return settings_from(scan_yaml_file(path), path, environ)
 
 
 def settings_from(

@@ -89,7 +89,7 @@ def find(annotation: Any, path: KeyPath) -> Key | None:
                 return None
             key = Key((*key.path, str(part)), field.annotation, field)
         elif (values := values_of(key.annotation)) is not None:
-            key = Key((*key.path, ANY_NAME), values, None)
+            key = Key((*key.path, ANY_NAME), values, key.field)
         else:
             return None
     return key

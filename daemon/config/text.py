@@ -12,6 +12,11 @@ from daemon.log import mask_urls, printable
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+class MissingFile(ConfigError):  # noqa: N818 - a state, and its reader may have a default
+    """There is no file at a path."""
+
+
 _NOT_TEXT = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
     "|\r(?!\n)"
@@ -27,6 +32,7 @@ def read_bounded(path: Path, size_bytes: int) -> bytes:
     """Read a file, and never more than one byte beyond the limit.
 
     Raises:
+        MissingFile: it is not there.
         ConfigError: it cannot be read.
     """
     chunks: list[bytes] = []
@@ -37,7 +43,8 @@ def read_bounded(path: Path, size_bytes: int) -> bytes:
                 chunks.append(chunk)
                 missing -= len(chunk)
     except (OSError, ValueError) as error:
-        raise ConfigError([_unreadable(path, error)]) from None
+        kind = MissingFile if isinstance(error, FileNotFoundError) else ConfigError
+        raise kind([_unreadable(path, error)]) from None
     return b"".join(chunks)
 
 

@@ -101,7 +101,7 @@ _SAID: dict[str, Callable[[dict[str, Any], str], str]] = {
 
 
 def _number(value: float) -> str:
-    return f"{value:,}"
+    return f"{int(value):,}" if float(value).is_integer() else f"{value}"
 
 
 def _choices(key: Key | None) -> str:

@@ -48,6 +48,13 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+class Refused:
+    """Stands in a document in place of a value that was refused."""
+
+
+REFUSED = Refused()
+
+
 @dataclass(frozen=True)
 class Document:
     """What a file says, with the line of every key."""
@@ -57,7 +64,7 @@ class Document:
     lines: Mapping[KeyPath, int]
     problems: tuple[Problem, ...] = ()
     unreadable: frozenset[KeyPath] = frozenset()
-    """Places whose value was refused and stands as None."""
+    """Places whose value was refused."""
 
     def line(self, path: KeyPath) -> int:
         """Tell the line of a key, or of the nearest parent that the file has."""
@@ -218,7 +225,7 @@ class _Builder:
         if self._awaits_key():
             self._stop(line, reason, _SPELL)
         self._refuse(line, reason, _SPELL)
-        self._place(None, line, readable=False)
+        self._place(REFUSED, line)
 
     def _awaits_key(self) -> bool:
         if not self.frames:
@@ -239,27 +246,27 @@ class _Builder:
             self._refuse(line, "a tag (!name), which gives a value a hidden type", _UNTAG)
 
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
-        value, readable = self._meaning(event, line)
+        value = self._meaning(event, line)
         if not self.frames and event.value == "" and event.implicit[0]:
             self._empty()
         if self._awaits_key():
-            self._key(event, is_text=isinstance(value, str) or not readable, line=line)
+            self._key(event, is_text=isinstance(value, str | Refused), line=line)
         else:
-            self._place(value, line, readable=readable)
+            self._place(value, line)
 
-    def _meaning(self, event: yaml.ScalarEvent, line: int) -> tuple[Scalar, bool]:
+    def _meaning(self, event: yaml.ScalarEvent, line: int) -> Scalar | Refused:
         text: str = event.value
         if hidden := _HIDDEN.search(text):
             reason = f"a control character (U+{ord(hidden[0]):04X}) inside a value"
             self._refuse(line, reason, "remove the escape that stands for it")
-            return None, False
+            return REFUSED
         if not event.implicit[0] or event.style:
-            return text, True
+            return text
         try:
-            return resolve(text), True
+            return resolve(text)
         except ScalarError as error:
             self._refuse(line, error.reason, error.hint)
-        return None, False
+        return REFUSED
 
     def _key(self, event: yaml.ScalarEvent, *, is_text: bool, line: int) -> None:
         frame, key = self.frames[-1], str(event.value)
@@ -284,10 +291,10 @@ class _Builder:
                 f"more than {self.limits.depth} levels, one inside the other",
                 "no file of this program needs so many; check brackets and indentation",
             )
-        path = self._place(container, line, readable=True)
+        path = self._place(container, line)
         self.frames.append(_Frame(path, container))
 
-    def _place(self, value: Any, line: int, *, readable: bool) -> KeyPath:
+    def _place(self, value: Any, line: int) -> KeyPath:
         """Put a value where it belongs; tell where that is."""
         if not self.frames:
             self.root = value
@@ -296,7 +303,7 @@ class _Builder:
             frame = self.frames[-1]
             path = self._attach(frame, value)
         self.lines.setdefault(path, line)
-        if not readable:
+        if value is REFUSED:
             self.unreadable.add(path)
         return path
 

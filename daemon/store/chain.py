@@ -128,7 +128,7 @@ def verify(
 
     ``expect`` is a head that was published before: the stream must still hold it.
     """
-    ending = _stored_head(tx, stream)
+    ending = stored_head(tx, stream)
     start = max(0, ending.seq - last) if last is not None else 0
     walk = _Walk(tx, stream, after=start)
     for page in pages(tx, stream, after=start):
@@ -142,7 +142,8 @@ def verify(
     return Report(stream.name, walk.rows, Head(walk.seq, walk.hash), tuple(walk.breaks))
 
 
-def _stored_head(tx: Tx, stream: Table) -> Head:
+def stored_head(tx: Tx, stream: Table) -> Head:
+    """Read where a stream ends, without a lock."""
     row = tx.execute(
         select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
     ).one_or_none()

@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from daemon.store.tables import policies, rules
+from daemon.store.tables import policies, rule_history, rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,10 +39,12 @@ class Policy:
 
 
 def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: int) -> list[str]:
-    """Put a policy in force; returns the rules that are new and stand at their ``init``.
+    """Put a policy in force; returns the rules that are new.
 
     A rule that is known keeps its value: a policy says how far a rule may go,
     not where it is. A rule the policy no longer names is retired, not forgotten.
+    A new rule that has a history starts at the last value of it, if that is
+    within bounds, and otherwise at its ``init``.
     """
     onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     tx.execute(
@@ -56,7 +58,7 @@ def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: in
         if rule.name in known:
             tx.execute(update(rules).where(rules.c.name == rule.name).values(fields))
         else:
-            tx.execute(insert(rules).values(**fields, value=rule.init))
+            tx.execute(insert(rules).values({**fields, **_start(tx, rule)}))
     named = [rule.name for rule in limits]
     tx.execute(
         update(rules)
@@ -64,3 +66,16 @@ def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: in
         .values(retired_at_us=at_us)
     )
     return [name for name in named if name not in known]
+
+
+def _start(tx: Tx, rule: RuleLimits) -> dict[str, Any]:
+    query = (
+        select(rule_history.c.new, rule_history.c.at_us)
+        .where(rule_history.c.rule == rule.name)
+        .order_by(rule_history.c.seq.desc())
+        .limit(1)
+    )
+    last = tx.execute(query).one_or_none()
+    if last is None or not rule.min_value <= last.new <= rule.max_value:
+        return {"value": rule.init}
+    return {"value": last.new, "changed_at_us": last.at_us}

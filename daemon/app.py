@@ -1,0 +1,114 @@
+"""The composition root: reads the configuration and chooses what everything is made of.
+
+The only place that names implementations; doors (`cli/`, `web/`) call it and
+nothing below.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.clock import Clock, SystemClock
+from daemon.config.policy_file import load_policy
+from daemon.config.settings import load_settings
+from daemon.services import doctor
+from daemon.services.upkeep import Upkeep, as_heads, catalogue
+from daemon.store.engine import Options
+from daemon.store.health import Finding
+from daemon.store.migrate import home, require_current
+from daemon.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from daemon.config.policy_file import LoadedPolicy
+    from daemon.config.settings import Loaded, Settings
+
+
+__all__ = ["App", "Upkeep", "as_heads", "build", "catalogue", "diagnose", "shipped"]
+
+
+@dataclass(frozen=True)
+class App:
+    """The daemon as configured; nothing is opened yet."""
+
+    loaded: Loaded
+    clock: Clock
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self.loaded.settings
+
+    def policy(self) -> LoadedPolicy:
+        """Read the policy file, checked against the signals that are declared."""
+        return load_policy(self.settings.policy_file, signals=self.settings.signals)
+
+    @contextmanager
+    def upkeep(self, *, any_schema: bool = False) -> Iterator[Upkeep]:
+        """Open the database; refuse a schema that does not fit, unless any will do."""
+        with self.open_store() as store:
+            upkeep = Upkeep(store, self.clock, self.settings.retention)
+            if not any_schema:
+                if self.settings.database.auto_upgrade:
+                    upkeep.upgrade()
+                require_current(store)
+            yield upkeep
+
+    def open_store(self) -> Store:
+        """Open the database of the settings."""
+        database = self.settings.database
+        options = Options(
+            busy_timeout_s=database.busy_timeout_s,
+            statement_timeout_s=database.statement_timeout_s,
+            pool_size=database.pool_size,
+        )
+        return Store.open(database.url.get_secret_value(), options)
+
+
+def build(config: str | None, environ: Mapping[str, str] | None = None) -> App:
+    """Read the configuration and put the daemon together.
+
+    Raises:
+        ConfigError: what the operator wrote does not hold.
+    """
+    path = Path(config) if config else None
+    return App(load_settings(path, os.environ if environ is None else environ), SystemClock())
+
+
+def shipped() -> Path:
+    """Find the folder that holds what the daemon ships: configs, migrations, sample data."""
+    return home()
+
+
+def diagnose(config: str | None) -> Iterator[Finding]:
+    """Ask everything that could be wrong: the installation, the configuration, the database."""
+    yield from doctor.installation()
+    built: list[App] = []
+
+    def settings() -> Iterator[Finding]:
+        built.append(build(config))
+        loaded = built[0].loaded
+        yield Finding("settings", "ok", str(loaded.path or "built-in defaults"))
+        for problem in loaded.warnings:
+            yield Finding("settings", "warn", str(problem), problem.hint)
+
+    def policy() -> Iterator[Finding]:
+        loaded = built[0].policy()
+        names = ", ".join(loaded.policy.rules)
+        yield Finding("policy", "ok", f"{loaded.path}: may move {names}")
+        for problem in loaded.warnings:
+            yield Finding("policy", "warn", str(problem), problem.hint)
+
+    def database() -> Iterator[Finding]:
+        with built[0].upkeep(any_schema=True) as upkeep:
+            yield from upkeep.examine()
+
+    yield from doctor.attempt("settings", settings)
+    if built:
+        yield from doctor.attempt("policy", policy)
+        yield from doctor.attempt("database", database)

@@ -1,0 +1,85 @@
+"""``daemon demo``: a guided walk, made of the same commands that an operator types."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from daemon import app
+from daemon.cli.main import run
+from daemon.cli.output import say
+from daemon.errors import DaemonError
+
+SETTINGS = """\
+# Written by `daemon demo`: everything of the demo stays in this folder.
+database:
+  url: sqlite:///{folder}/demo.db
+policy_file: {policy}
+signals:
+  phase_diff: {{}}
+  creative_band: {{}}
+  risk_band: {{}}
+  entropy_rate: {{}}
+"""
+
+
+@click.command(name="demo")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/demo"),
+    show_default=True,
+    help="Where the demo keeps its settings and its database.",
+)
+def command(folder: Path) -> None:
+    """See the whole thing at work on data that it brings along.
+
+    Walks through the commands an operator types, each printed before it runs:
+    checks a policy, creates a database, takes over two hours of an earlier
+    tuner's files (synthetic, and small), verifies the history, and asks what
+    happened and why. Run it twice: the second time nothing is imported again.
+
+    \b
+    Example:
+      daemon demo --folder /tmp/demo
+    """
+    shipped = app.shipped()
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "daemon.yaml"
+    policy = shipped / "configs" / "self_tuning.yaml"
+    settings.write_text(SETTINGS.format(folder=folder, policy=policy), encoding="utf-8")
+    for title, arguments in _walk(shipped / "data" / "legacy"):
+        _step(title, [*arguments, "--config", str(settings)])
+    say("\nThe rules, signals and history above are synthetic. Now ask for yourself:")
+    for question in ("--list", "why_not", "changes_by_outcome"):
+        say(f"  daemon db query {question} --config {settings}")
+    say(f"  sqlite3 {folder}/demo.db '.tables'")
+
+
+def _walk(legacy: Path) -> list[tuple[str, list[str]]]:
+    return [
+        ("Is what the operator wrote sound?", ["config", "lint"]),
+        ("Create the database, or bring it up to date", ["db", "upgrade"]),
+        ("Take over the files of an earlier tuner", ["db", "import-legacy", str(legacy)]),
+        ("Is the database sound?", ["db", "check"]),
+        ("Was the history touched by anyone?", ["db", "verify"]),
+        ("What may be moved, and where does it stand?", ["db", "query", "current_rules"]),
+        ("What was done to the rules?", ["db", "query", "rule_timeline", "--limit", "6"]),
+        ("What did it do to the signals?", ["db", "query", "effects_by_rule"]),
+        ("What was decided last, and why?", ["db", "query", "last_decisions", "--limit", "5"]),
+        ("Are the signals fit as evidence?", ["db", "query", "signal_health"]),
+    ]
+
+
+def _step(title: str, arguments: list[str]) -> None:
+    say("")
+    click.secho(f"— {title}", bold=True, err=True)
+    click.secho(f"$ daemon {shlex.join(arguments)}", fg="cyan", err=True)
+    code = run(arguments)
+    if code:
+        raise DaemonError(
+            f"this step of the demo ended with {code}",
+            hint="remove the folder and try again, or ask: daemon doctor",
+        )

@@ -1,0 +1,132 @@
+"""Judge files as the daemon would, and tell everything at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from daemon.config.policy_file import LoadedPolicy, policy_from, policy_in_force
+from daemon.config.settings import DEFAULT_PATH, Loaded, load_settings, settings_from
+from daemon.config.yaml_safe import scan_yaml_file
+from daemon.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+Thing = TypeVar("Thing")
+Kind = Literal["daemon", "policy"]
+
+COLUMNS = ("file", "line", "key", "severity", "reason", "hint")
+_OF_A_POLICY = frozenset({"targets", "rules", "safety", "strategy", "observe_window_s"})
+
+
+@dataclass
+class Report:
+    """What was found: the files that hold, and the problems of the others."""
+
+    accepted: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def rows(self) -> list[tuple[str | None, int | None, str | None, str, str, str | None]]:
+        """Give problems and warnings as rows for a machine."""
+        return [
+            (found.file, found.line, found.key, severity, found.reason, found.hint)
+            for severity, list_ in (("error", self.problems), ("warning", self.warnings))
+            for found in list_
+        ]
+
+    def lines(self) -> list[str]:
+        """Name the files that hold, with what they say in short."""
+        width = max((len(name) for name, _ in self.accepted), default=0)
+        return [f"ok  {name:<{width}}  {summary}" for name, summary in self.accepted]
+
+    def raise_problems(self) -> None:
+        """Stop here if anything does not hold.
+
+        Raises:
+            ConfigError: with every problem of every file.
+        """
+        if self.problems:
+            raise ConfigError(self.problems)
+
+
+def lint_in_force(config: Path | None, environ: Mapping[str, str]) -> Report:
+    """Judge the settings in force, environment included, and the policy that they name."""
+    report = Report()
+    loaded = _try(report, lambda: load_settings(config, environ))
+    if loaded is None:
+        return report
+    _accept_settings(report, loaded)
+    policy = _try(report, lambda: policy_in_force(loaded))
+    if policy is not None:
+        _accept_policy(report, policy)
+    return report
+
+
+def lint_files(
+    files: Sequence[Path], kind: Kind | None, config: Path | None, environ: Mapping[str, str]
+) -> Report:
+    """Judge files by themselves; the settings in force only say which signals there are."""
+    report = Report()
+    signals = _known_signals(config, environ)
+    for path in files:
+        _lint_file(report, path, kind, signals)
+    return report
+
+
+def _lint_file(report: Report, path: Path, kind: Kind | None, signals: Collection[str]) -> None:
+    document = _try(report, lambda: scan_yaml_file(path))
+    if document is None:
+        return
+    keys = set(document.value) if isinstance(document.value, dict) else set()
+    if (kind or ("policy" if keys & _OF_A_POLICY else "daemon")) == "policy":
+        policy = _try(report, lambda: policy_from(document, path, signals=signals))
+        if policy is not None:
+            _accept_policy(report, policy)
+    else:
+        loaded = _try(report, lambda: settings_from(document, path, {}))
+        if loaded is not None:
+            _accept_settings(report, loaded)
+
+
+def _try(report: Report, load: Callable[[], Thing]) -> Thing | None:
+    try:
+        return load()
+    except ConfigError as error:
+        report.problems += error.problems
+        return None
+
+
+def _known_signals(config: Path | None, environ: Mapping[str, str]) -> Collection[str]:
+    """Name the signals of the settings in force; none if the settings do not hold."""
+    try:
+        return set(load_settings(config, environ).settings.signals)
+    except ConfigError:
+        return set()
+
+
+def _accept_settings(report: Report, loaded: Loaded) -> None:
+    settings = loaded.settings
+    name = str(loaded.path) if loaded.path else f"(no {DEFAULT_PATH}: built-in defaults)"
+    summary = f"settings: {settings.database.masked_url()}, {_count(settings.signals, 'signal')}"
+    report.accepted.append((name, summary))
+    report.warnings += loaded.warnings
+
+
+def _accept_policy(report: Report, loaded: LoadedPolicy) -> None:
+    policy = loaded.policy
+    parts = [
+        _count(policy.targets, "target"),
+        _count(policy.rules, "rule"),
+        _count(policy.safety.warn, "guard"),
+        "dry run" if policy.strategy.dry_run else "LIVE",
+        f"sha256 {loaded.digest[:12]}",
+    ]
+    report.accepted.append((str(loaded.path), f"policy: {', '.join(parts)}"))
+    report.warnings += loaded.warnings
+
+
+def _count(things: Collection[str], noun: str) -> str:
+    return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")

@@ -1,0 +1,40 @@
+"""The files described for editors (JSON Schema) and for the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from daemon.config import shape
+from daemon.config.effective import flatten
+from daemon.config.policy_file import PolicyFile
+from daemon.config.settings import Settings
+from daemon.config.yaml_safe import dotted
+
+if TYPE_CHECKING:
+    from daemon.config.section import Section
+
+DIALECT = GenerateJsonSchema.schema_dialect
+
+MODELS: dict[str, type[Section]] = {"daemon": Settings, "policy": PolicyFile}
+"""The kinds of file, by name."""
+
+_TITLES = {
+    "daemon": "Settings of the self-tuning daemon (configs/daemon.yaml)",
+    "policy": "Policy of the self-tuning daemon (configs/self_tuning.yaml)",
+}
+
+
+def json_schema(kind: str) -> dict[str, Any]:
+    """Describe a kind of file as JSON Schema, draft 2020-12."""
+    schema = MODELS[kind].model_json_schema(mode="validation")
+    if kind == "daemon":  # pydantic would show stars where the default is no secret
+        defaults = {dotted(path): value for path, value in flatten(Settings())}
+        schema["$defs"]["Database"]["properties"]["url"]["default"] = defaults["database.url"]
+    return {"$schema": DIALECT, **schema, "title": _TITLES[kind]}
+
+
+def documented_keys() -> list[str]:
+    """List every dotted key of both files; names that the operator chooses are ``*``."""
+    return sorted({key.dotted for model in MODELS.values() for key in shape.keys(model)})

@@ -1,0 +1,1 @@
+"""What runs: the work of the daemon, put together from the rooms below and told what to use."""

@@ -1,0 +1,141 @@
+"""Is this database sound? One finding per question, worst news with a way out."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from daemon.errors import SchemaMismatch
+from daemon.store import chain, migrate, structure
+from daemon.store.engine import wal_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daemon.store.store import Store, Tx
+
+OK, WARN, FAIL = "ok", "warn", "fail"
+TAIL_ROWS = 1_000
+WAL_BYTES_MAX = 256 * 2**20
+DISK_FREE_MIN = 256 * 2**20
+
+# The distinct signals of `samples`, each found by one step down the tree.
+_SIGNALS_OF_SAMPLES = """
+WITH RECURSIVE seen(id) AS (
+  SELECT min(signal_id) FROM samples
+  UNION ALL
+  SELECT (SELECT min(signal_id) FROM samples WHERE signal_id > seen.id) FROM seen
+  WHERE seen.id IS NOT NULL
+)
+SELECT count(*) FROM seen
+WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM signals WHERE signals.id = seen.id)
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The answer to one question about the database."""
+
+    check: str
+    status: str
+    detail: str
+    hint: str | None = None
+
+
+def examine(store: Store) -> Iterator[Finding]:
+    """Ask everything, cheapest first; what needs the schema is asked only when it is there."""
+    yield _server(store)
+    yield from _engine_faults(store)
+    schema = _schema(store)
+    yield schema
+    yield from _files(store)
+    if schema.status == FAIL:
+        return
+    yield from _structure(store)
+    with store.read() as view:
+        yield from _integrity(view, store)
+        yield from _chains(view)
+
+
+def _server(store: Store) -> Finding:
+    query = "SELECT sqlite_version()" if store.dialect == "sqlite" else "SHOW server_version"
+    with store.engines.writer.connect() as connection:
+        version = connection.exec_driver_sql(query).scalar_one()
+    product = "SQLite" if store.dialect == "sqlite" else "PostgreSQL"
+    return Finding("database", OK, f"{store.name} ({product} {version})")
+
+
+def _engine_faults(store: Store) -> Iterator[Finding]:
+    warning = wal_warning() if store.dialect == "sqlite" else None
+    if warning:
+        yield Finding("engine", WARN, warning.reason, warning.hint)
+
+
+def _schema(store: Store) -> Finding:
+    try:
+        migrate.require_current(store)
+    except SchemaMismatch as error:
+        return Finding("schema", FAIL, error.message, error.hint)
+    return Finding("schema", OK, f"at {migrate.head()}, the newest this program knows")
+
+
+def _files(store: Store) -> Iterator[Finding]:
+    if store.dialect != "sqlite" or store.url.database in {None, ":memory:"}:
+        return
+    path = Path(str(store.url.database))
+    wal = path.with_name(path.name + "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if size > WAL_BYTES_MAX:
+        yield Finding(
+            "wal",
+            WARN,
+            f"{wal} has grown to {size / 2**20:.0f} MB",
+            "a reader is holding an old snapshot: find and end it",
+        )
+    free = shutil.disk_usage(path.parent).free
+    if free < DISK_FREE_MIN:
+        yield Finding("disk", WARN, f"{free / 2**20:.0f} MB are free", "free some disk space")
+
+
+def _structure(store: Store) -> Iterator[Finding]:
+    drifted = structure.drift(store)
+    if not drifted:
+        yield Finding("structure", OK, "every table, index, check, trigger and view is as needed")
+    for one in drifted:
+        yield Finding(
+            "structure",
+            FAIL,
+            f"{one.name} is {one.what}: {one.difference}",
+            "somebody changed the schema by hand: put the object back as `-` shows it",
+        )
+
+
+def _integrity(view: Tx, store: Store) -> Iterator[Finding]:
+    if store.dialect == "sqlite":
+        damage = [row[0] for row in view.exec_driver_sql("PRAGMA quick_check(5)")]
+        sound = damage == ["ok"]
+        yield Finding(
+            "integrity",
+            OK if sound else FAIL,
+            "the file is sound" if sound else "; ".join(damage),
+            None if sound else "restore a backup; daemon db export saves what can be read",
+        )
+        broken = view.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if broken:
+            yield Finding("references", FAIL, f"{len(broken)} rows refer to rows that are gone")
+    orphans = view.execute(text(_SIGNALS_OF_SAMPLES)).scalar_one()
+    if orphans:
+        yield Finding("samples", FAIL, f"samples of {orphans} signals that are not in `signals`")
+
+
+def _chains(view: Tx) -> Iterator[Finding]:
+    for name, stream in chain.STREAMS.items():
+        report = chain.verify(view, stream, last=TAIL_ROWS)
+        for broken in report.breaks:
+            yield Finding("history", FAIL, str(broken), "daemon db verify checks every row")
+        if not report.breaks:
+            yield Finding("history", OK, f"{name}: the last {report.rows} rows are linked")
