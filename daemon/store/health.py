@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from daemon.errors import SchemaMismatch
+from daemon.errors import SchemaMismatch, StoreError
 from daemon.store import chain, migrate, structure
 from daemon.store.engine import wal_warning
 
@@ -63,8 +63,8 @@ def examine(store: Store) -> Iterator[Finding]:
 
 def _server(store: Store) -> Finding:
     query = "SELECT sqlite_version()" if store.dialect == "sqlite" else "SHOW server_version"
-    with store.engines.writer.connect() as connection:
-        version = connection.exec_driver_sql(query).scalar_one()
+    with store.read() as view:
+        version = view.exec_driver_sql(query).scalar_one()
     product = "SQLite" if store.dialect == "sqlite" else "PostgreSQL"
     return Finding("database", OK, f"{store.name} ({product} {version})")
 
@@ -102,7 +102,12 @@ def _files(store: Store) -> Iterator[Finding]:
 
 
 def _structure(store: Store) -> Iterator[Finding]:
-    drifted = structure.drift(store)
+    try:
+        drifted = structure.drift(store)
+    except StoreError as error:
+        advice = "grant CREATE on the database, or check as its owner"
+        yield Finding("structure", WARN, f"could not be compared: {error.message}", advice)
+        return
     if not drifted:
         yield Finding("structure", OK, "every table, index, check, trigger and view is as needed")
     for one in drifted:

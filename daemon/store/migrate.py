@@ -15,11 +15,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 import daemon
 from daemon.errors import SchemaMismatch, StoreError
-from daemon.store.store import Store, explain
+from daemon.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -134,12 +133,9 @@ def _move(
         if on_step:
             on_step(revision)
 
-    with store.engines.writer.connect() as connection:
+    with store.translated(), store.engines.writer.connect() as connection:
         try:
             _exclusively(connection, store, act, note)
-        except DBAPIError as error:
-            connection.rollback()
-            raise explain(error, store.name) from error
         finally:
             _enforce_foreign_keys(connection, store, on=True)
     return steps

@@ -73,7 +73,7 @@ class Store:
         ``durable=False`` lets Postgres acknowledge before the disk has the rows:
         for samples, of which a power cut may cost the last second.
         """
-        with self._translated(), self.engines.writer.begin() as tx:
+        with self.translated(), self.engines.writer.begin() as tx:
             if not durable and self.dialect == "postgresql":
                 tx.execute(text("SET LOCAL synchronous_commit = off"))
             yield tx
@@ -81,7 +81,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """Begin a transaction that cannot write and sees one moment of the database."""
-        with self._translated(), self.engines.reader.begin() as tx:
+        with self.translated(), self.engines.reader.begin() as tx:
             yield tx
 
     def close(self) -> None:
@@ -100,7 +100,8 @@ class Store:
         self.close()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
+        """Turn the driver's errors inside the block into ours."""
         try:
             yield
         except PoolTimeout as error:

@@ -71,7 +71,7 @@ def describe(connection: Connection) -> Structure:
 
 def drift(store: Store) -> list[Drift]:
     """Find what differs between the database and what this program needs."""
-    with store.engines.writer.connect() as connection:
+    with store.translated(), store.engines.writer.connect() as connection:
         found = describe(connection)
         connection.rollback()
         expected = _expected(connection)
