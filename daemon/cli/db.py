@@ -226,7 +226,7 @@ def export(directory: Path, overwrite: bool, config: str | None, output: str) ->
 
 
 @group.command()
-@click.argument("question", required=False)
+@click.argument("question", required=False, metavar="[NAME | SQL]")
 @click.option("--list", "listing", is_flag=True, help="Name every query, view and table.")
 @click.option(
     "--limit",
