@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.clock import Clock, SystemClock
-from daemon.config.policy_file import load_policy
+from daemon.config.policy_file import policy_in_force
 from daemon.config.settings import load_settings
 from daemon.services import doctor
 from daemon.services.upkeep import Upkeep, as_heads, catalogue
@@ -46,7 +46,7 @@ class App:
 
     def policy(self) -> LoadedPolicy:
         """Read the policy file, checked against the signals that are declared."""
-        return load_policy(self.settings.policy_file, signals=self.settings.signals)
+        return policy_in_force(self.loaded)
 
     @contextmanager
     def upkeep(self, *, any_schema: bool = False) -> Iterator[Upkeep]:

@@ -30,7 +30,8 @@ NESTING_MAX = 8
 
 _WORDS = "password|passwd|pwd|secret|token|api[_-]?key|credentials?"
 _NAMED = re.compile(
-    rf"""(?P<name>(?:{_WORDS})["']?\s*[=:]\s*)(?:'[^']*'?|"[^"]*"?|[^\s&]+)""", re.IGNORECASE
+    rf"""(?P<name>(?:{_WORDS})["']?\s*[=:]\s*)(?:\*{{3}}|'[^']*'?|"[^"]*"?|[^\s&]+)""",
+    re.IGNORECASE,
 )
 _BEARER = re.compile(r"(?P<name>\bbearer|\bauthorization\s*[:=]\s*\w+) +[\w.~+/=-]+", re.IGNORECASE)
 _SECRET_KEY = re.compile(rf"(?:^|[_.-])(?:{_WORDS}|authorization)$", re.IGNORECASE)
@@ -112,9 +113,10 @@ def mask_secrets(logger: object, name: str, event: EventDict) -> EventDict:
 def stamper(clock: Clock) -> Processor:
     """Make the processor that says when: ISO 8601, UTC."""
 
-    def stamp(logger: object, name: str, event: EventDict) -> EventDict:
-        del logger, name
-        return {"at": iso(clock.now_us()), "level": event.get("level", ""), **event}
+    def stamp(logger: object, method: str, event: EventDict) -> EventDict:
+        del logger, method
+        head = {name: event.get(name, "") for name in ("level", "event")}
+        return {"at": iso(clock.now_us()), **head, **event}
 
     return stamp
 

@@ -78,6 +78,8 @@ def cell(value: Any) -> str:
     value = plain(value)
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, dict | list):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_origin
 from pydantic import SecretStr
 
 from daemon.config import shape
-from daemon.config.problems import did_you_mean
+from daemon.config.problems import nearest
 from daemon.config.text import decode, read_bounded
 from daemon.config.yaml_safe import DEFAULT_LIMITS, KeyPath, scan_yaml
 from daemon.config.yaml_scalars import ScalarError, resolve
@@ -126,8 +126,10 @@ def _is_textual(key: Key) -> bool:
 
 
 def _unknown(name: str, known: Mapping[str, Key]) -> Problem:
-    hint = did_you_mean(name, known)
-    if hint is None or not hint.startswith("did"):
-        hint = "unset it; `daemon config schema` names every setting"
+    endings = {variable.removeprefix(PREFIX): variable for variable in known}
+    near = nearest(name.removeprefix(PREFIX), endings)
+    hint = "unset it; `daemon config schema` names every setting"
+    if near is not None:
+        hint = f"did you mean `{endings[near]}`?"
     reason = "is set, but no setting has this variable: it is ignored"
     return Problem(reason, printable(name), hint=hint, warning=True)

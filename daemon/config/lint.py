@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from daemon.config.environment import read_environment
 from daemon.config.policy_file import LoadedPolicy, policy_from, policy_in_force
-from daemon.config.settings import DEFAULT_PATH, Loaded, load_settings, settings_from
+from daemon.config.settings import DEFAULT_PATH, Loaded, Settings, load_settings, settings_from
 from daemon.config.yaml_safe import scan_yaml_file
 from daemon.errors import ConfigError, Problem
 
@@ -57,6 +58,7 @@ def lint_in_force(config: Path | None, environ: Mapping[str, str]) -> Report:
     report = Report()
     loaded = _try(report, lambda: load_settings(config, environ))
     if loaded is None:
+        report.warnings += read_environment(Settings, environ).warnings
         return report
     _accept_settings(report, loaded)
     policy = _try(report, lambda: policy_in_force(loaded))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from daemon.config.effective import origins
-from daemon.config.names import RuleName, SignalName  # noqa: TC001 - pydantic reads it at run time
+from daemon.config.names import RuleName, SignalName
 from daemon.config.policy_checks import check_policy
 from daemon.config.problems import Finding, Source, at_most, finish, locate, validate
 from daemon.config.section import Section, nothing_is_defaults
@@ -94,8 +94,8 @@ class Delta(Section):
     )
     max: float | None = Field(
         default=None,
-        description="A fall to at most this counts, so it is negative. Larger falls ignore"
-        " more noise and overlook small effects.",
+        description="A fall of at least this size counts; it is written as a negative number."
+        " Larger ignores more noise and overlooks small effects.",
     )
 
 

@@ -121,11 +121,17 @@ def did_you_mean(word: str, known: Collection[str]) -> str | None:
         return None
     listed = ", ".join(f"`{name}`" for name in names[:_LISTED_MAX])
     listed += ", …" if len(names) > _LISTED_MAX else ""
-    if len(word) <= _WORD_MAX and len(names) <= _CANDIDATES_MAX:
-        folded = {name.casefold(): name for name in names}
-        if near := difflib.get_close_matches(word.casefold(), folded, n=1):
-            return f"did you mean `{folded[near[0]]}`?"
-    return f"known: {listed}"
+    near = nearest(word, names)
+    return f"known: {listed}" if near is None else f"did you mean `{near}`?"
+
+
+def nearest(word: str, names: Collection[str]) -> str | None:
+    """Find the name that was probably meant."""
+    if len(word) > _WORD_MAX or len(names) > _CANDIDATES_MAX:
+        return None
+    folded = {name.casefold(): name for name in names}
+    near = difflib.get_close_matches(word.casefold(), folded, n=1)
+    return folded[near[0]] if near else None
 
 
 def _masked(problem: Problem) -> Problem:
@@ -162,11 +168,10 @@ def _hint_for_unknown(model: type[BaseModel], word: str, known: list[str]) -> st
     before, colon, _ = word.partition(":")
     if colon and before in known:
         return f"a space is missing after the colon: write `{before}: …`"
-    hint = did_you_mean(word, known)
-    if hint is not None and hint.startswith("did"):
-        return hint
+    if nearest(word, known) is not None:
+        return did_you_mean(word, known)
     elsewhere = [key for key in shape.keys(model) if key.path[-1] == word]
     if elsewhere:
         place = ".".join(elsewhere[0].path[:-1])
         return f"`{word}` belongs under `{place}`" if place else f"`{word}` belongs at the top"
-    return hint
+    return did_you_mean(word, known)

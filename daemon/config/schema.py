@@ -32,7 +32,17 @@ def json_schema(kind: str) -> dict[str, Any]:
     if kind == "daemon":  # pydantic would show stars where the default is no secret
         defaults = {dotted(path): value for path, value in flatten(Settings())}
         schema["$defs"]["Database"]["properties"]["url"]["default"] = defaults["database.url"]
-    return {"$schema": DIALECT, **schema, "title": _TITLES[kind]}
+    return {"$schema": DIALECT, **_closed(schema), "title": _TITLES[kind]}
+
+
+def _closed(schema: Any) -> Any:
+    """Forbid the names that do not fit a pattern; pydantic only describes those that do."""
+    if isinstance(schema, list):
+        return [_closed(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(item) for name, item in schema.items()}
+    return {**closed, "additionalProperties": False} if "patternProperties" in closed else closed
 
 
 def documented_keys() -> list[str]:

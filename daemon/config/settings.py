@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from daemon.config.effective import origins
 from daemon.config.environment import Overrides, read_environment
-from daemon.config.names import SignalName  # noqa: TC001 - pydantic reads it at run time
-from daemon.config.problems import Source, finish, locate, validate
+from daemon.config.names import SignalName
+from daemon.config.problems import Source, finish, locate, refuse, validate
 from daemon.config.section import Section, nothing_is_defaults
 from daemon.config.text import MissingFile
 from daemon.config.urls import check_database_url
@@ -38,6 +38,12 @@ def masked_url(url: SecretStr | str) -> str:
 def _checked_url(url: SecretStr) -> SecretStr:
     check_database_url(url.get_secret_value())
     return url
+
+
+def _no_url(value: Any) -> Any:
+    if isinstance(value, str) and "://" in value:
+        raise refuse("is a URL, not the path of a file", "name a file: configs/self_tuning.yaml")
+    return value
 
 
 def _lowered(value: Any) -> Any:
@@ -145,7 +151,7 @@ class Settings(Section):
     database: Annotated[Database, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Database, description="Where everything is recorded."
     )
-    policy_file: Path = Field(
+    policy_file: Annotated[Path, BeforeValidator(_no_url)] = Field(
         default=Path("configs/self_tuning.yaml"),
         strict=False,
         description="The file that says what should be reached and what may be moved. A"

@@ -49,9 +49,8 @@ def meaning(key: Key | None) -> str | None:
 def described(value: object, key: Key | None = None) -> str:
     """Name a value so that its kind is plain; never one that may be secret."""
     kind = _kind(value)
-    if key is None or shape.is_secret(key.annotation) or isinstance(value, dict | list):
-        return kind
-    if value is None:
+    hidden = key is None or shape.is_secret(key.annotation)
+    if hidden or value is None or isinstance(value, dict | list):
         return kind
     if isinstance(value, bool):
         return str(value).lower()
@@ -136,7 +135,7 @@ def _number_hint(word: str) -> str | None:
     """Guess which number was meant by a word that is not one."""
     if _is_number(word):
         return "remove the quotes"
-    if with_unit := _NUMBER_WITH_UNIT.fullmatch(word):
+    if (with_unit := _NUMBER_WITH_UNIT.fullmatch(word)) and _is_number(with_unit[1]):
         return f"write {with_unit[1]}: a value carries no unit, its key names it"
     plain = word.replace("_", "").replace(" ", "")
     decimal = plain.replace(",", "" if _THOUSANDS.fullmatch(plain) else ".")

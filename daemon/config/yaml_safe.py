@@ -166,6 +166,7 @@ class _Frame:
     key: str = ""
     wants_value: bool = False
     discards: bool = False
+    seen: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -276,10 +277,11 @@ class _Builder:
             self._refuse(line, "a merge key (<<), which copies another part of the file", _SPELL)
         elif not is_text:
             self._refuse(line, "a key that is not text", "quote the key, or give it a name")
-        if path in self.lines:
-            reason = f"the key stands here for the second time (first in line {self.lines[path]})"
+        if key in frame.seen:
+            reason = f"the key stands here for the second time (first in line {frame.seen[key]})"
             self.note(Problem(reason, self.name, line, dotted(path), "remove one of the two"))
             frame.discards = True
+        frame.seen.setdefault(key, line)
         self.lines.setdefault(path, line)
 
     def _open(self, container: dict[str, Any] | list[Any], line: int) -> None:

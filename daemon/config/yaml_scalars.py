@@ -58,7 +58,7 @@ def resolve(text: str) -> Scalar:
 
 
 def _bounded(text: str) -> str:
-    if len(text) > DIGITS_MAX:
+    if len(text.lstrip("+-").removeprefix("0x")) > DIGITS_MAX:
         raise ScalarError(
             f"a whole number of more than {DIGITS_MAX} digits", "quote it if it is text"
         )

@@ -64,6 +64,12 @@ _RULES = (
         at_opening=True,
     ),
     _Rule(
+        "plain scalar",
+        "unexpected ':'",
+        "a ':' inside a word between brackets",
+        _QUOTE,
+    ),
+    _Rule(
         "flow sequence",
         "expected ','",
         "a list that is not closed, or lacks a ',' (opened in line {opened})",
