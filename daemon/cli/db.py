@@ -10,7 +10,7 @@ import click
 
 from daemon import app
 from daemon.cli.output import Rows, config_option, say, show, type_option
-from daemon.cli.progress import counting
+from daemon.cli.progress import by_file, counting
 from daemon.clock import iso
 from daemon.errors import ConfigError, DaemonError, Exit, InputError
 
@@ -172,7 +172,8 @@ def import_legacy(directory: Path, config: str | None, output: str) -> int:
     Reads, each if present: rules_history.jsonl, rules_effects.csv,
     quotes_bank.jsonl, risk_ledger.jsonl, tuning_decisions.jsonl, metrics.csv.
     Lines that cannot be read are listed and left out, the rest goes in. Rules
-    of the policy continue from the last value in their history.
+    of the policy continue from the last value in their history. Ends with 1
+    when a whole file could not be read.
 
     \b
     Example:
@@ -181,18 +182,16 @@ def import_legacy(directory: Path, config: str | None, output: str) -> int:
     built = app.build(config)
     with built.upkeep() as upkeep:
         policy = _policy(built)
-        with counting("importing", "lines") as advance:
-            report = upkeep.import_legacy(directory, policy, on_progress=advance)
-    rows = [(one.kind, one.lines, one.imported, one.known, one.bad) for one in report.files]
+        with by_file("lines") as tell:
+            report = upkeep.import_legacy(directory, policy, on_progress=tell)
+    rows = [(one.path.name, one.lines, one.imported, one.known, one.bad) for one in report.files]
     columns = ("file", "lines", "imported", "already_known", "bad")
     show(Rows("daemon.db.import/1", columns, rows), output)
-    listed = [problem for one in report.files for problem in one.problems]
-    for problem in listed[:BAD_LINES_SHOWN]:
+    for problem in report.problems[:BAD_LINES_SHOWN]:
         say(f"  {problem}")
-    bad = sum(one.bad for one in report.files)
-    if bad > BAD_LINES_SHOWN:
-        say(f"  … and {bad - BAD_LINES_SHOWN} more")
-    return Exit.DONE
+    if report.bad > BAD_LINES_SHOWN:
+        say(f"  … and {report.bad - BAD_LINES_SHOWN} more")
+    return Exit.FAILED if report.refused else Exit.DONE
 
 
 def _policy(built: app.App) -> LoadedPolicy | None:
@@ -219,8 +218,8 @@ def export(directory: Path, overwrite: bool, config: str | None, output: str) ->
     Example:
       daemon db export backup/2026-11-21
     """
-    with app.build(config).upkeep() as upkeep, counting("exporting", "rows") as advance:
-        report = upkeep.export(directory, overwrite=overwrite, on_progress=advance)
+    with app.build(config).upkeep() as upkeep, by_file("rows") as tell:
+        report = upkeep.export(directory, overwrite=overwrite, on_progress=tell)
     rows = [(one.path.name, one.rows, one.bytes, one.sha256) for one in report.files]
     show(Rows("daemon.db.export/1", ("file", "rows", "bytes", "sha256"), rows), output)
 

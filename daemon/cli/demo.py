@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -74,6 +75,7 @@ def _walk(legacy: Path) -> list[tuple[str, list[str]]]:
 
 
 def _step(title: str, arguments: list[str]) -> None:
+    sys.stdout.flush()  # where both streams end in one place, in the order they were written
     say("")
     click.secho(f"— {title}", bold=True, err=True)
     click.secho(f"$ daemon {shlex.join(arguments)}", fg="cyan", err=True)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.config.policy_file import LoadedPolicy
     from daemon.config.settings import Retention
-    from daemon.store.legacy.exporter import ExportReport
-    from daemon.store.legacy.importer import ImportReport
+    from daemon.store.legacy.report import ExportReport, ImportReport, OnProgress
     from daemon.store.store import Store
 
 DAY_US = 86_400 * MICROS
@@ -116,7 +115,7 @@ class Upkeep:
         self,
         directory: Path,
         policy: LoadedPolicy | None,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> ImportReport:
         """Take over the files of an earlier tuner; rules continue from where it left them."""
         report = import_directory(
@@ -134,7 +133,7 @@ class Upkeep:
         directory: Path,
         *,
         overwrite: bool = False,
-        on_progress: Callable[[int], None] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> ExportReport:
         """Write everything that the legacy files can hold."""
         return export_directory(self.store, directory, overwrite=overwrite, on_progress=on_progress)

@@ -1,0 +1,134 @@
+"""Commands as an operator types them, against a database of either kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.app import shipped
+from daemon.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.postgres import GivenServer
+
+LEGACY = str(shipped() / "data" / "legacy")
+"""The sample files of an earlier tuner that the daemon ships."""
+
+
+@dataclass
+class Terminal:
+    """A place to type commands in; remembers what was said."""
+
+    capsys: pytest.CaptureFixture[str]
+    folder: Path
+    out: str = ""
+    err: str = ""
+
+    def type(self, *words: str) -> int:
+        """Type a command and return its exit code."""
+        self.capsys.readouterr()
+        code = run(list(words))
+        self.out, self.err = self.capsys.readouterr()
+        return code
+
+    def ok(self, *words: str) -> str:
+        """Type a command that has to end well; return what it printed."""
+        code = self.type(*words)
+        assert code == 0, self.err
+        return self.out
+
+    def rows(self, *words: str) -> list[dict[str, Any]]:
+        """Type a command that has to end well; return its rows."""
+        return json.loads(self.ok(*words, "-o", "json"))["rows"]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of database in turn."""
+    return request.param
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database."""
+    return request.getfixturevalue(f"{kind}_url")
+
+
+def prepare(url: str) -> None:
+    """Create a database and take over the sample files."""
+    with pytest.MonkeyPatch.context() as patch:
+        point(patch, url)
+        for words in (["upgrade"], ["import-legacy", LEGACY]):
+            assert run(["db", *words]) == 0
+
+
+def point(patch: pytest.MonkeyPatch, url: str) -> None:
+    """Let commands use this database, and the policy that the daemon ships."""
+    patch.setenv("DAEMON_DATABASE_URL", url)
+    patch.setenv("DAEMON_POLICY_FILE", str(shipped() / "configs" / "self_tuning.yaml"))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled database file, to be copied."""
+    path = tmp_path_factory.mktemp("filled") / "filled.db"
+    prepare(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: GivenServer) -> str:
+    """The name of a filled database, to be copied."""
+    url = postgres_server.create_database()
+    prepare(url)
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+@pytest.fixture
+def sqlite_filled_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A filled database, for this test alone."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
+
+
+@pytest.fixture
+def postgres_filled_url(postgres_template: str, postgres_server: GivenServer) -> Iterator[str]:
+    """A filled database, for this test alone."""
+    url = postgres_server.create_database(template=postgres_template)
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def filled_url(kind: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a database into which the sample files were taken over."""
+    return request.getfixturevalue(f"{kind}_filled_url")
+
+
+@pytest.fixture
+def bare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Terminal:
+    """A terminal in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return Terminal(capsys, tmp_path)
+
+
+@pytest.fixture
+def terminal(url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on an empty database."""
+    point(monkeypatch, url)
+    return bare
+
+
+@pytest.fixture
+def filled(filled_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on a filled database."""
+    point(monkeypatch, filled_url)
+    return bare
