@@ -120,7 +120,7 @@ def test_database_values_become_what_every_format_knows(value, expected):
         (1 / 3, "0.333333"),
         (12, "12"),
         ({"ä": 1}, '{"ä": 1}'),
-        (True, "True"),
+        (True, "true"),
     ],
 )
 def test_a_cell(value, expected):
