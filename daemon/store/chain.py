@@ -3,8 +3,9 @@
 A row's hash covers its content and the hash before it, not its place: a row
 that was moved keeps a sound hash and is found by its broken link, one that was
 altered no longer matches its own hash, one that was removed leaves a gap or a
-link to nothing. The head of every stream also stands in `chains`; keep a copy
-of it elsewhere (`daemon db verify -o json`) and even a cut tail is found.
+link to nothing, one that was added stands where none was written. The head of
+every stream also stands in `chains`; keep a copy of it elsewhere (`daemon db
+verify -o json`) and even a cut tail is found.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, insert, select, update
 
+from daemon.errors import TamperedHistory
 from daemon.store.tables import CHAINED, chains
 from daemon.store.types import canonical
 
@@ -80,7 +82,11 @@ def digest(prev_hash: str, content: Mapping[str, Any]) -> str:
 def head(tx: Tx, stream: Table) -> Head:
     """Read where a stream ends; on Postgres the row stays locked until the transaction ends."""
     query = select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
-    row = tx.execute(query.with_for_update()).one()
+    row = tx.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        raise TamperedHistory(
+            f"the head of {stream.name} is gone", hint="look closer with: daemon db verify"
+        )
     return Head(row.seq, row.hash)
 
 
@@ -131,6 +137,8 @@ def verify(
     ending = stored_head(tx, stream)
     start = max(0, ending.seq - last) if last is not None else 0
     walk = _Walk(tx, stream, after=start)
+    if not start:
+        walk.begin()
     for page in pages(tx, stream, after=start):
         for row in page:
             walk.step(row)
@@ -167,6 +175,12 @@ class _Walk:
         self.hash = (_hash_at(tx, stream, after) if after else GENESIS) or GENESIS
         self.breaks: list[Break] = []
 
+    def begin(self) -> None:
+        """Look for rows in front of the first, which no page shows."""
+        query = select(self.stream.c.seq).where(self.stream.c.seq < 1).order_by(self.stream.c.seq)
+        for seq in self.tx.execute(query).scalars():
+            self._found(seq, "added", "a stream begins at row 1")
+
     def step(self, row: Mapping[str, Any]) -> None:
         """Check one row against itself and against the row before it."""
         seq = row["seq"]
@@ -191,12 +205,17 @@ class _Walk:
         """Check that the stream ends where its head says."""
         if self.seq < ending.seq:
             self._found(self.seq + 1, "removed", f"the stream was written up to row {ending.seq}")
-        elif (self.seq, self.hash) != (ending.seq, ending.hash):
+        elif self.seq > ending.seq:
+            self._found(ending.seq + 1, "added", f"the stream was written up to row {ending.seq}")
+        elif self.hash != ending.hash:
             self._found(self.seq, "altered", "the stream does not end with the head on record")
 
     def hold(self, expect: Head) -> None:
         """Check that a head published earlier is still part of the stream."""
-        if expect.seq and _hash_at(self.tx, self.stream, expect.seq) != expect.hash:
+        there = _hash_at(self.tx, self.stream, expect.seq)
+        if expect.seq and there is None:
+            self._found(expect.seq, "removed", "its hash was published, and no such row is left")
+        elif expect.seq and there != expect.hash:
             self._found(expect.seq, "altered", "it is not the row whose hash was published")
 
     def _found(self, seq: int, what: str, detail: str) -> None:

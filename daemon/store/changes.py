@@ -9,18 +9,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import StoreError
 from daemon.store import chain
 from daemon.store.tables import change_events, changes, deltas
-from daemon.tuning.vocabulary import OPEN_STATES, TERMINAL_STATES, TRANSITIONS, ChangeState
+from daemon.store.tables.tuning import IS_OPEN
+from daemon.tuning.vocabulary import TERMINAL_STATES, TRANSITIONS, ChangeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from daemon.store.store import Tx
+
+
+_WAIT = "wait until it is settled, or roll it back"
 
 
 class RuleBusy(StoreError):  # noqa: N818 - a state, not a fault
@@ -100,12 +104,12 @@ def open_change(tx: Tx, change: NewChange, state: ChangeState, move: Move) -> in
             row = {**asdict(change), "state": state, **_stamps(state, move)}
             inserted = tx.execute(insert(changes).values(row)).inserted_primary_key
     except IntegrityError as error:
+        earlier = tx.execute(known).scalar_one_or_none()  # asked by two at the same moment
+        if earlier is not None:
+            return int(earlier)
         if open_id(tx, change.rule) is None:
             raise
-        raise RuleBusy(
-            f"{change.rule} already has an open change",
-            hint="wait until it is settled, or roll it back",
-        ) from error
+        raise RuleBusy(f"{change.rule} already has an open change", hint=_WAIT) from error
     change_id = int(inserted[0]) if inserted else 0
     _record(tx, change_id, None, state, move)
     return change_id
@@ -117,15 +121,23 @@ def advance(tx: Tx, change_id: int, origin: ChangeState, target: ChangeState, mo
     Raises:
         ValueError: the protocol has no such transition.
         StaleChange: the change is not in the state it was thought to be in.
+        RuleBusy: the change would open while another one of its rule is open.
     """
     if target not in TRANSITIONS[origin]:
         raise ValueError(f"a change never goes from {origin} to {target}")
-    moved = tx.execute(
+    statement = (
         update(changes)
         .where(changes.c.id == change_id, changes.c.state == origin)
         .values(state=target, **_stamps(target, move))
     )
-    if moved.rowcount != 1:
+    try:
+        with tx.begin_nested():
+            moved = tx.execute(statement).rowcount
+    except IntegrityError as error:
+        raise RuleBusy(
+            f"change {change_id} cannot open: its rule already has an open change", hint=_WAIT
+        ) from error
+    if moved != 1:
         raise StaleChange(f"change {change_id} is not {origin} any more")
     _record(tx, change_id, origin, target, move)
 
@@ -138,13 +150,13 @@ def add_deltas(tx: Tx, measured: Sequence[Delta]) -> None:
 
 def open_id(tx: Tx, rule: str) -> int | None:
     """Find the open change of a rule."""
-    query = select(changes.c.id).where(changes.c.rule == rule, changes.c.state.in_(OPEN_STATES))
+    query = select(changes.c.id).where(changes.c.rule == rule, text(IS_OPEN))
     return tx.execute(query).scalar_one_or_none()
 
 
 def open_changes(tx: Tx) -> list[dict[str, Any]]:
     """Read every open change, oldest first."""
-    query = select(changes).where(changes.c.state.in_(OPEN_STATES)).order_by(changes.c.id)
+    query = select(changes).where(text(IS_OPEN)).order_by(changes.c.id)
     return [dict(row) for row in tx.execute(query).mappings()]
 
 

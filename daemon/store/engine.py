@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from daemon.errors import MissingExtra, Problem, StoreUnavailable
-from daemon.store.types import canonical
+from daemon.store.types import canonical, read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 SQLITE_WAL_FIXED = (3, 51, 3)
 """Older versions can lose a commit when two connections write and checkpoint at once."""
+
+WAL_ATTEMPTS = 10
+"""How often a new file is switched to a write-ahead log while others do the same."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def parse(url: str) -> URL:
     hint = "write sqlite:///path/to/file.db or postgresql://user@host/database"
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # a port that is no number
         raise StoreUnavailable("the database URL cannot be read", hint=hint) from None
     if parsed.drivername in {"postgres", "postgresql"}:
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -76,7 +79,11 @@ def open_engines(url: URL, options: Options) -> Engines:
     """Build the engines of a database; nothing is connected yet."""
     if url.get_backend_name() == "postgresql":
         engine = _postgres(url, options)
-        return Engines(engine, engine.execution_options(postgresql_readonly=True))
+        # Only from REPEATABLE READ on do all statements of a transaction see one moment.
+        return Engines(
+            engine,
+            engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ"),
+        )
     if url.database == ":memory:":
         engine = _sqlite(url, options, writing=True)
         return Engines(engine, engine)
@@ -123,7 +130,7 @@ def _connect_sqlite(database: str, options: Options, writing: bool) -> sqlite3.C
             f"there is no database at {database}", hint="create it with: daemon db upgrade"
         )
     if not memory and writing:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
     mode = "memory" if memory else "rwc" if writing else "ro"
     connection = sqlite3.connect(
         ":memory:" if memory else f"file:{quote(str(path.absolute()))}?mode={mode}",
@@ -132,12 +139,43 @@ def _connect_sqlite(database: str, options: Options, writing: bool) -> sqlite3.C
         check_same_thread=False,
         timeout=options.busy_timeout_s,
     )
-    for pragma in ("foreign_keys=ON", "secure_delete=OFF", "temp_store=MEMORY"):
-        connection.execute(f"PRAGMA {pragma}")
-    if writing:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
+    try:
+        for pragma in ("foreign_keys=ON", "secure_delete=OFF", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}")
+        if writing:
+            _log_ahead(connection)
+            connection.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the file to a write-ahead log; it stays switched.
+
+    Here SQLite does not wait for another writer, whatever the busy timeout: two
+    daemons that start at once on a new file meet. Waiting for the write lock does.
+    """
+    for _ in range(WAL_ATTEMPTS - 1):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("COMMIT")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"the folder {folder} of the database cannot be made: {error.strerror}",
+            hint="check the path in database.url",
+        ) from error
 
 
 def _postgres(url: URL, options: Options) -> Engine:
@@ -154,6 +192,7 @@ def _postgres(url: URL, options: Options) -> Engine:
         pool_pre_ping=True,
         pool_timeout=options.statement_timeout_s,
         json_serializer=canonical,
+        json_deserializer=read_json,
         connect_args={"connect_timeout": max(2, round(options.busy_timeout_s))},
     )
     settings = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
@@ -22,6 +23,8 @@ OK, WARN, FAIL = "ok", "warn", "fail"
 TAIL_ROWS = 1_000
 WAL_BYTES_MAX = 256 * 2**20
 DISK_FREE_MIN = 256 * 2**20
+DIFFERENCE_MAX = 400
+"""How much of a difference is shown, in letters."""
 
 # The distinct signals of `samples`, each found by one step down the tree.
 _SIGNALS_OF_SAMPLES = """
@@ -114,7 +117,7 @@ def _structure(store: Store) -> Iterator[Finding]:
         yield Finding(
             "structure",
             FAIL,
-            f"{one.name} is {one.what}: {one.difference}",
+            f"{one.name} is {one.what}: {shorten(one.difference, DIFFERENCE_MAX)}",
             "somebody changed the schema by hand: put the object back as `-` shows it",
         )
 

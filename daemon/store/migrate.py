@@ -18,12 +18,13 @@ from sqlalchemy import text
 
 import daemon
 from daemon.errors import SchemaMismatch, StoreError
-from daemon.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
+
+    from daemon.store.store import Store
 
 VERSION_TABLE = "daemon_schema_version"
 UPGRADE_LOCK = 7_366_544_101
@@ -110,17 +111,27 @@ def upgrade(
         SchemaMismatch: the database is newer than this program.
         StoreError: a revision failed; nothing was changed.
     """
-    known = [revision.id for revision in revisions(None)]
-    if target != "head" and target not in known:
-        raise SchemaMismatch(
-            f"there is no revision {target!r}", hint=f"this program knows: {', '.join(known)}"
-        )
+    _require_known(target, "head")
     return _move(store, lambda config: command.upgrade(config, target), on_step)
 
 
 def downgrade(store: Store, target: str) -> list[str]:
-    """Take the schema back to a revision (`base` removes it); returns what was undone."""
+    """Take the schema back to a revision (`base` removes it); returns what was undone.
+
+    Raises:
+        SchemaMismatch: there is no such revision, or the database is newer than this program.
+        StoreError: a revision failed; nothing was changed.
+    """
+    _require_known(target, "base")
     return _move(store, lambda config: command.downgrade(config, target), None)
+
+
+def _require_known(target: str, end: str) -> None:
+    known = [revision.id for revision in revisions(None)]
+    if target not in {*known, end}:
+        raise SchemaMismatch(
+            f"there is no revision {target!r}", hint=f"this program knows: {', '.join(known)}"
+        )
 
 
 def _move(

@@ -1,7 +1,8 @@
 """Retention: raw samples go once they are rolled up and nobody needs them; history never goes.
 
 The windows of an open change are never pruned, whatever their age. Deleting
-happens in slices, each its own transaction, so that nobody waits for it.
+happens in slices, each its own transaction, so that nobody waits for it; a late
+sample that arrives between two of them stays until it is rolled up, too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from daemon.store.tables.tuning import IS_OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from sqlalchemy import Select
 
     from daemon.store.store import Store
 
@@ -97,16 +100,25 @@ def _prune_signal(
     while True:
         with store.write() as tx:
             bounds = {"id": signal.id, "before": before_us, "skip": slice_rows}
+            rolled_us = tx.execute(_rolled_until(signal)).scalar_one()
             upto_us = tx.execute(_SLICE_END, bounds).scalar()
-            stop_us = before_us if upto_us is None else upto_us
+            whole_us = rolled_us - rolled_us % WIDEST_US
+            stop_us = min(before_us if upto_us is None else upto_us, whole_us)
             gone = tx.execute(_DELETE, {"id": signal.id, "before": stop_us}).rowcount
+            # A bucket that has lost a sample cannot be computed anew: it is closed as a whole.
+            closed_us = stop_us + -stop_us % WIDEST_US
             tx.execute(
                 update(signals)
-                .where(signals.c.id == signal.id, signals.c.pruned_until_us < stop_us)
-                .values(pruned_until_us=stop_us)
+                .where(signals.c.id == signal.id, signals.c.pruned_until_us < closed_us)
+                .values(pruned_until_us=closed_us)
             )
         removed += gone
         if on_slice:
             on_slice(gone)
-        if upto_us is None:
+        if upto_us is None or stop_us < upto_us:
             return removed
+
+
+def _rolled_until(signal: Signal) -> Select[int]:
+    """Ask how far a signal is rolled up, and hold it: a late sample may have come meanwhile."""
+    return select(signals.c.rolled_until_us).where(signals.c.id == signal.id).with_for_update()

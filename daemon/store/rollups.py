@@ -7,7 +7,7 @@ pruned is never rolled up again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sqlalchemy import delete, insert, text, update
@@ -18,8 +18,6 @@ from daemon.store.tables import sample_rollups, signals
 from daemon.store.windows import read_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from daemon.store.store import Store, Tx
     from daemon.store.windows import Window
 
@@ -41,39 +39,51 @@ def roll_up(store: Store, until_us: int) -> int:
 
 def _roll_up_signal(store: Store, signal: Signal, end_us: int) -> int:
     written = 0
-    for start_us, stop_us in _spans(store, signal, end_us):
+    while (span := _next_span(store, signal.name, end_us)) is not None:
         with store.write() as tx:
             # First the mark, which locks the signal: a late sample that is being
-            # written now waits, sees the mark, and takes it back.
-            tx.execute(
-                update(signals).where(signals.c.id == signal.id).values(rolled_until_us=stop_us)
+            # written now waits, sees the mark, and takes it back. One that has
+            # taken it back since the span was chosen is where to go on from.
+            moved = tx.execute(
+                update(signals)
+                .where(signals.c.id == signal.id, signals.c.rolled_until_us >= span.mark_us)
+                .values(rolled_until_us=span.stop_us)
             )
-            written += _roll_up_span(tx, signal, start_us, stop_us)
+            if moved.rowcount:
+                written += _roll_up_span(tx, signal, span.start_us, span.stop_us)
     return written
 
 
-def _spans(store: Store, signal: Signal, end_us: int) -> Iterator[tuple[int, int]]:
-    """Walk from the first bucket that is not final, jumping over stretches without samples."""
-    at_us = max(signal.rolled_until_us, signal.pruned_until_us)
-    at_us -= at_us % WIDEST_US
-    at_us = max(at_us, _round_up(signal.pruned_until_us))
-    while (first_us := _first_sample(store, signal, at_us)) is not None and first_us < end_us:
-        at_us = first_us - first_us % WIDEST_US
-        stop_us = min(at_us + SPAN_US, end_us)
-        yield at_us, stop_us
-        at_us = stop_us
+class _Span(NamedTuple):
+    """What to roll up next, and how far the signal was rolled up when that was chosen."""
+
+    mark_us: int
+    start_us: int
+    stop_us: int
+
+
+def _next_span(store: Store, name: str, end_us: int) -> _Span | None:
+    """Choose from the first bucket that is not final, beyond any stretch without samples."""
+    with store.read() as view:
+        signal = lookup(view, [name])[name]
+        at_us = signal.rolled_until_us - signal.rolled_until_us % WIDEST_US
+        at_us = max(at_us, _round_up(signal.pruned_until_us))
+        first_us = _first_sample(view, signal, at_us)
+    if first_us is None or first_us >= end_us:
+        return None
+    start_us = first_us - first_us % WIDEST_US
+    return _Span(signal.rolled_until_us, start_us, min(start_us + SPAN_US, end_us))
 
 
 def _round_up(at_us: int) -> int:
     return -(-at_us // WIDEST_US) * WIDEST_US
 
 
-def _first_sample(store: Store, signal: Signal, from_us: int) -> int | None:
+def _first_sample(tx: Tx, signal: Signal, from_us: int) -> int | None:
     query = text(
         "SELECT at_us FROM samples WHERE signal_id = :id AND at_us >= :at ORDER BY at_us LIMIT 1"
     )
-    with store.read() as view:
-        found: int | None = view.execute(query, {"id": signal.id, "at": from_us}).scalar()
+    found: int | None = tx.execute(query, {"id": signal.id, "at": from_us}).scalar()
     return found
 
 

@@ -47,11 +47,15 @@ def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: in
     within bounds, and otherwise at its ``init``.
     """
     onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    tx.execute(
-        onto(policies)
-        .values(**asdict(policy), at_us=at_us)
-        .on_conflict_do_nothing(index_elements=["digest"])
-    )
+    # Asked first: the table is append-only, and the guard on SQLite that stops
+    # INSERT OR REPLACE refuses a row that is there before any conflict is settled.
+    seen = select(policies.c.at_us).where(policies.c.digest == policy.digest)
+    if tx.execute(seen).first() is None:
+        tx.execute(
+            onto(policies)
+            .values(**asdict(policy), at_us=at_us)
+            .on_conflict_do_nothing(index_elements=["digest"])
+        )
     known = set(tx.execute(select(rules.c.name)).scalars())
     for rule in limits:
         fields = {**asdict(rule), "policy": policy.digest, "retired_at_us": None}

@@ -17,13 +17,13 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from daemon.clock import MICROS
 from daemon.store.tables import sample_faults, signals
+from daemon.store.types import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.store.store import Tx
 
-LARGEST = 1e300
 FUTURE_TOLERANCE_US = 2 * MICROS
 """How far ahead of our clock a source's clock may be."""
 
@@ -95,7 +95,8 @@ def declare(
 ) -> dict[str, Signal]:
     """Make signals known, and say what is known of them; those known already keep their id."""
     wanted = sorted(set(names))
-    missing = [name for name in wanted if name not in lookup(tx, wanted)]
+    known = lookup(tx, wanted)
+    missing = [name for name in wanted if name not in known]
     if missing:
         onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
         tx.execute(
@@ -129,9 +130,9 @@ def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int
     if len(known) < len(by_signal):
         known = declare(tx, by_signal, now_us)
     done = Ingested()
-    sound = {
-        known[name]: _sound(known[name], rows, now_us + FUTURE_TOLERANCE_US, done)
-        for name, rows in by_signal.items()
+    sound = {  # in the order of their ids: two writers lock signals in the same order
+        signal: _sound(signal, by_signal[name], now_us + FUTURE_TOLERANCE_US, done)
+        for name, signal in known.items()
     }
     for signal, written in _write(tx, sound).items():
         rows = sound[signal]
@@ -190,12 +191,17 @@ def _array(numbers: Iterable[float]) -> str:
 
 
 def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int, now_us: int) -> None:
-    """Have rollups that a late sample falls into computed anew, also one being computed now."""
+    """Have rollups that a late sample falls into computed anew, also one being computed now.
+
+    The update touches the signal even where it changes nothing: a roll-up that
+    starts now then waits until these samples are there for it to see.
+    """
     if oldest_us < max(signal.rolled_until_us, now_us - ROLLUP_GRACE_US):
         tx.execute(
             text(
-                "UPDATE signals SET rolled_until_us = :oldest"
-                " WHERE id = :id AND rolled_until_us > :oldest"
+                "UPDATE signals SET rolled_until_us ="
+                " CASE WHEN rolled_until_us > :oldest THEN :oldest ELSE rolled_until_us END"
+                " WHERE id = :id"
             ),
             {"oldest": oldest_us, "id": signal.id},
         )

@@ -2,9 +2,9 @@
 
     store = Store.open("sqlite:///var/daemon.db")
     with store.write() as tx:
-        history.append_decision(tx, decision)
+        history.append(tx, decision)
     with store.read() as view:
-        rows = history.read(view, decisions, after=0)
+        rows = history.read(view, "decisions", after=0)
 
 What goes wrong inside comes out as a `StoreError` that names the database
 without its password and says what to do.
@@ -12,14 +12,15 @@ without its password and says what to do.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from daemon.errors import StoreError, StoreUnavailable
+from daemon.errors import SchemaMismatch, StoreError, StoreUnavailable
 from daemon.store.engine import Engines, Options, open_engines, parse
 
 if TYPE_CHECKING:
@@ -36,15 +37,25 @@ _HINTS = (
     ("locked", "another process is writing; one daemon at a time may write to a SQLite file"),
     ("disk is full", "free some disk space; nothing was written"),
     ("No space left", "free some disk space; nothing was written"),
-    ("no such table", "create or upgrade the schema with: daemon db upgrade"),
-    ("does not exist", "create or upgrade the schema with: daemon db upgrade"),
     ("not a database", "the file is not a SQLite database; check the path in database.url"),
     ("authentication failed", "check the user and password in database.url"),
+    ("FATAL: role", "check the user and password in database.url"),
+    ("FATAL: database", "create the database first, for example with: createdb"),
     ("Connection refused", "is the Postgres server running, and at this address?"),
+    ("resolve host", "check the host in database.url"),
+    ("lock timeout", "another process is writing; try again when it is done"),
     ("readonly", "the file or its directory cannot be written by this user"),
+    ("disk I/O error", "check the disk, and that database.url names a file"),
     ("unable to open", "check that the directory exists and can be written by this user"),
     ("statement timeout", "the statement took longer than database.statement_timeout_s"),
 )
+
+
+_OTHER_SCHEMA = re.compile(r'no such (table|column)|(relation|column) "?[\w.]+"? does not exist')
+"""How a database says that its tables are not those of this program."""
+
+_SECRETS = ("password", "sslpassword", "passfile")
+"""What libpq also takes behind the question mark of a URL."""
 
 
 class Store:
@@ -64,7 +75,7 @@ class Store:
     @property
     def name(self) -> str:
         """The database's address, without the password."""
-        return self.url.render_as_string(hide_password=True)
+        return self.url.difference_update_query(_SECRETS).render_as_string(hide_password=True)
 
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Tx]:
@@ -108,13 +119,18 @@ class Store:
             raise StoreUnavailable(
                 f"{self.name}: every connection is in use", hint="raise database.pool_size"
             ) from error
-        except DBAPIError as error:
+        except StatementError as error:
             raise explain(error, self.name) from error
 
 
-def explain(error: DBAPIError, name: str) -> StoreError:
-    """Put a driver's error into words."""
+def explain(error: StatementError, name: str) -> StoreError:
+    """Put the error of a driver, or of a value that cannot be stored, into words."""
     reason = " ".join(str(error.orig).split("\nCONTEXT:")[0].split())
+    if _OTHER_SCHEMA.search(reason):
+        return SchemaMismatch(
+            f"{name}: {reason}", hint="create or upgrade the schema with: daemon db upgrade"
+        )
     hint = next((hint for part, hint in _HINTS if part in reason), None)
-    kind = StoreUnavailable if isinstance(error, OperationalError) else StoreError
+    unavailable = isinstance(error, OperationalError) or "not a database" in reason
+    kind = StoreUnavailable if unavailable else StoreError
     return kind(f"{name}: {reason}", hint=hint)

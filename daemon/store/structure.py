@@ -102,6 +102,11 @@ def _expected(connection: Connection) -> Structure:
     return built
 
 
+def _lines(text: str) -> str:
+    """Keep the lines, for a difference that can be read, and nothing of their spacing."""
+    return "\n".join(" ".join(line.split()) for line in text.splitlines() if line.strip())
+
+
 # ── SQLite ───────────────────────────────────────────────────────────────────
 
 
@@ -117,9 +122,9 @@ def _describe_sqlite(connection: Connection) -> Structure:
 
 
 def _normal_sqlite(kind: str, sql: str) -> str:
-    flat = " ".join(sql.replace('"', "").split())
     if kind != "table":
-        return flat
+        return _lines(sql)
+    flat = " ".join(sql.replace('"', "").split())
     start, end = flat.index("("), flat.rindex(")")
     options = sorted(part.strip() for part in flat[end + 1 :].split(",") if part.strip())
     return "\n".join([*sorted(_parts(flat[start + 1 : end])), *options])
@@ -187,4 +192,4 @@ def _describe_postgres(connection: Connection) -> Structure:
 
 
 def _normal_postgres(body: str, schema: str) -> str:
-    return " ".join(re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", body).split())
+    return _lines(re.sub(rf'"?\b{re.escape(schema)}\b"?\.', "", body))

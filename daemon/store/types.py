@@ -24,11 +24,51 @@ Count = BigInteger().with_variant(Integer(), "sqlite")
 Micros = BigInteger().with_variant(Integer(), "sqlite")
 """A moment: microseconds since 1970 in UTC."""
 
-Real: TypeEngine[float] = Double().with_variant(REAL(), "sqlite")
-"""A double; the constraints of the tables keep NaN and infinity out."""
+
+LARGEST = 1e300
+"""A double beyond this is treated as infinite; the constraints of the tables say the same."""
+
+
+class Finite(TypeDecorator[float]):
+    """A double that is a number.
+
+    SQLite would store NaN as NULL without a word and infinity as it is, Postgres
+    both: a constraint can refuse them on one database and never sees them on the other.
+    """
+
+    impl = Double
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of this database."""
+        return dialect.type_descriptor(REAL() if dialect.name == "sqlite" else Double())
+
+    def process_bind_param(self, value: float | None, dialect: Dialect) -> float | None:
+        """Refuse NaN, infinity, and what is treated as such."""
+        del dialect
+        if value is not None and not abs(value) < LARGEST:
+            raise ValueError("NaN, infinity and numbers beyond 1e300 are not stored")
+        return value
+
+
+Real = Finite()
+"""A double; what is no finite number is refused before the database sees it."""
 
 MAX_EXACT_INT = 2**53
 """The largest whole number that every reader of JSON gets back unchanged."""
+
+
+def read_json(text: str | bytes) -> Any:
+    """Read JSON that a database wrote; ``jsonb`` writes 1e300 with all its digits.
+
+    A whole number beyond 2**53 is refused on the way in, so it was a double.
+    """
+    return json.loads(text, parse_int=_double_if_large)
+
+
+def _double_if_large(digits: str) -> float:
+    value = int(digits)
+    return value if abs(value) <= MAX_EXACT_INT else float(value)
 
 
 class Json(TypeDecorator[Any]):
@@ -59,7 +99,7 @@ class Json(TypeDecorator[Any]):
         """Read the value back."""
         if value is None or dialect.name == "postgresql":
             return value
-        return json.loads(value)
+        return read_json(value)
 
 
 def canonical(value: Any) -> str:

@@ -60,6 +60,7 @@ left join decision_repeats n on n.seq = d.seq
 
 CHANGE_EFFECTS = """
 -- What each change did to each signal, and the verdict on it.
+-- The cross join has SQLite start from the changes: the newest are found without sorting them all.
 select
   c.id as change_id,
   c.rule,
@@ -79,9 +80,10 @@ select
   e.ci_high,
   e.verdict,
   e.cause
-from deltas e
-join changes c on c.id = e.change_id
+from changes c
+cross join deltas e
 join signals s on s.id = e.signal_id
+where e.change_id = c.id
 """
 
 RULE_TIMELINE = """
@@ -119,12 +121,13 @@ join results r on r.key = j.result_key
 
 SIGNAL_HEALTH = """
 -- Is each signal alive and fit as evidence? Rate and faults are of the minute before its last sample.
+-- The clock read in the middle has Postgres count once what the columns use several times.
 select
   h.signal,
   @iso(h.last_at_us) as last_at,
   (h.now_us - h.last_at_us) / cast(1000000 as double precision) as age_s,
   h.good / cast(60 as double precision) as rate_hz,
-  case when h.good + h.bad = 0 then null else h.bad / cast(h.good + h.bad as double precision) end as share_bad,
+  h.bad / nullif(cast(h.good + h.bad as double precision), 0) as share_bad,
   case
     when h.bad * 5 > h.good + h.bad then 'sick'
     when h.last_at_us is null or h.now_us - h.last_at_us > h.patience_us then 'silent'
@@ -133,7 +136,7 @@ select
 from (
   select
     l.signal,
-    l.now_us,
+    @now_us as now_us,
     l.last_at_us,
     l.patience_us,
     (

@@ -10,8 +10,6 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
-
 from daemon.errors import InputError
 from daemon.store.legacy import sampled, stored
 from daemon.store.legacy.columns import csv_line, effect_cells, effect_columns
@@ -48,8 +46,6 @@ def export_directory(
     try:
         _prepare(directory, overwrite=overwrite)
         with store.read() as tx:
-            if tx.dialect.name == "postgresql":
-                tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             written = [_write(tx, kind, directory, on_progress or _silent) for kind in Kind]
     except OSError as error:
         raise InputError(

@@ -13,8 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from daemon.clock import MAX_MICROS, iso, parse_iso
-from daemon.store.samples import LARGEST
-from daemon.store.types import MAX_EXACT_INT, canonical
+from daemon.store.types import LARGEST, MAX_EXACT_INT, canonical
 
 MAX_DEPTH = 64
 """JSON that is nested deeper is refused: databases and readers differ in what they bear."""

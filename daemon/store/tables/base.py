@@ -23,9 +23,6 @@ metadata = MetaData(
     }
 )
 
-LARGEST = "1e300"
-"""Beyond this a value is treated as infinite; the comparison also refuses NaN."""
-
 
 def table(name: str, *items: SchemaItem, clustered: bool = False, **options: Any) -> Table:
     """Declare a table: STRICT on SQLite, stored by its key alone where ``clustered``."""
@@ -42,7 +39,7 @@ def one_of(column: str, words: Iterable[str]) -> CheckConstraint:
 
 def finite(column: str) -> CheckConstraint:
     """Keep NaN and infinity out of a column."""
-    return CheckConstraint(f"abs({column}) < {LARGEST}", name=f"{column}_finite")
+    return CheckConstraint(f"abs({column}) < 1e300", name=f"{column}_finite")
 
 
 def moment(column: str) -> CheckConstraint:

@@ -1,4 +1,5 @@
 -- What each change did to each signal, and the verdict on it.
+-- The cross join has SQLite start from the changes: the newest are found without sorting them all.
 select
   c.id as change_id,
   c.rule,
@@ -18,6 +19,7 @@ select
   e.ci_high,
   e.verdict,
   e.cause
-from deltas e
-join changes c on c.id = e.change_id
+from changes c
+cross join deltas e
 join signals s on s.id = e.signal_id
+where e.change_id = c.id
