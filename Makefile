@@ -62,7 +62,8 @@ docs: setup ## Is the prose spelled right, and do the changelog fragments build?
 	$(BIN)/towncrier build --draft --version next > /dev/null
 
 bench: setup ## Run every benchmark
-	@set -e; for script in benchmarks/*.py; do $(PY) $$script; done
+	$(PY) benchmarks/startup.py
+	$(PY) benchmarks/store.py --postgres
 
 lock: setup ## Resolve the requirements again; LOCK_OPTIONS=--upgrade takes newer versions
 	$(PIP) install uv

@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
 from daemon.errors import TamperedHistory
 from daemon.store.tables import CHAINED, chains
@@ -33,6 +33,16 @@ PAGE = 2_000
 
 STREAMS: dict[str, Table] = {table.name: table for table in CHAINED}
 """The chained streams by name."""
+
+# Built once: they are run for every row of history.
+_HEAD = select(chains.c.seq, chains.c.hash).where(chains.c.stream == bindparam("stream"))
+_HEAD_LOCKED = _HEAD.with_for_update()
+_MOVE = (
+    update(chains)
+    .where(chains.c.stream == bindparam("name"))
+    .values(seq=bindparam("place"), hash=bindparam("link"))
+)
+_INSERT = {table.name: insert(table) for table in CHAINED}
 
 
 @dataclass(frozen=True)
@@ -81,8 +91,7 @@ def digest(prev_hash: str, content: Mapping[str, Any]) -> str:
 
 def head(tx: Tx, stream: Table) -> Head:
     """Read where a stream ends; on Postgres the row stays locked until the transaction ends."""
-    query = select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
-    row = tx.execute(query.with_for_update()).one_or_none()
+    row = tx.execute(_HEAD_LOCKED, {"stream": stream.name}).one_or_none()
     if row is None:
         raise TamperedHistory(
             f"the head of {stream.name} is gone", hint="look closer with: daemon db verify"
@@ -100,12 +109,8 @@ def append(tx: Tx, stream: Table, contents: Iterable[Mapping[str, Any]]) -> list
         places.append(last)
         rows.append({**content, "seq": last.seq, "prev_hash": prev_hash, "hash": last.hash})
     if rows:
-        tx.execute(insert(stream), rows)
-        tx.execute(
-            update(chains)
-            .where(chains.c.stream == stream.name)
-            .values(seq=last.seq, hash=last.hash)
-        )
+        tx.execute(_INSERT[stream.name], rows)
+        tx.execute(_MOVE, {"name": stream.name, "place": last.seq, "link": last.hash})
     return places
 
 
@@ -152,9 +157,7 @@ def verify(
 
 def stored_head(tx: Tx, stream: Table) -> Head:
     """Read where a stream ends, without a lock."""
-    row = tx.execute(
-        select(chains.c.seq, chains.c.hash).where(chains.c.stream == stream.name)
-    ).one_or_none()
+    row = tx.execute(_HEAD, {"stream": stream.name}).one_or_none()
     return Head(row.seq, row.hash) if row else Head(0, GENESIS)
 
 

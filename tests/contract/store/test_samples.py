@@ -188,3 +188,9 @@ def test_two_writers_of_the_same_samples_store_them_once(shared, other):
     done = ingest(other, [("s", T0, 2.0), ("s", T0 + 1, 2.0)])
     assert (done.accepted, done.refused("duplicate")) == (1, 1)
     assert stored(shared) == [("s", T0, 1.0), ("s", T0 + 1, 2.0)]
+
+
+@pytest.mark.parametrize("values", [[1, 2.5], [2.5, 1], [1, 2], [0, -0.0], [1e299, 3]])
+def test_whole_numbers_and_fractions_go_in_together(store, values):
+    ingest(store, [("a", T0 + place, value) for place, value in enumerate(values)])
+    assert [row[2] for row in stored(store)] == values
