@@ -7,6 +7,7 @@ BIN    := $(VENV)/bin
 PY     := $(BIN)/python
 STAMP  := $(VENV)/.complete
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet
+TESTS  := $(PY) -m pytest -n auto --dist worksteal
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate $(LOCK_OPTIONS)
 
@@ -32,7 +33,7 @@ demo: setup ## See the whole thing at work on data that it brings along
 	$(BIN)/daemon demo
 
 test: setup ## Run every test; starts its own PostgreSQL
-	$(PY) -m pytest
+	$(TESTS)
 
 check: fmt-check lint types imports cov docs ## Everything that must hold before a change is merged
 
@@ -53,7 +54,7 @@ imports: setup ## Does every room import only what it may?
 	$(BIN)/lint-imports --no-logo --no-cache
 
 cov: setup ## Run every test, the properties harder, and measure what they reach
-	DAEMON_TEST_PROFILE=$${DAEMON_TEST_PROFILE:-ci} $(PY) -m pytest --cov --cov-report=
+	DAEMON_TEST_PROFILE=$${DAEMON_TEST_PROFILE:-ci} $(TESTS) --cov --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='daemon/tuning/*' --fail-under=100
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 @contextmanager
@@ -30,12 +30,12 @@ def by_file(unit: str) -> Iterator[Callable[[str, int], None]]:
         if bars is None:
             yield lambda _name, _done: None
             return
-        tasks: dict[str, int] = {}
+        tasks: dict[str, TaskID] = {}
 
         def tell(name: str, done: int) -> None:
             if name not in tasks:
-                tasks[name] = int(bars.add_task(name, total=None))
-            bars.update(bars.task_ids[tasks[name]], completed=done)
+                tasks[name] = bars.add_task(name, total=None)
+            bars.update(tasks[name], completed=done)
 
         yield tell
 

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from daemon.errors import SchemaMismatch, StoreError
+from daemon.errors import StoreError
 from daemon.store import chain, migrate, structure
 from daemon.store.engine import wal_warning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from daemon.store.store import Store, Tx
+    from daemon.store.store import Store
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 TAIL_ROWS = 1_000
-WAL_BYTES_MAX = 256 * 2**20
-DISK_FREE_MIN = 256 * 2**20
+DAMAGED = "restore a backup; daemon db export saves what can be read"
 DIFFERENCE_MAX = 400
 """How much of a difference is shown, in letters."""
 
@@ -40,6 +39,14 @@ WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM signals WHERE signals.id = se
 
 
 @dataclass(frozen=True)
+class Limits:
+    """From where on a warning is due."""
+
+    wal_bytes_max: int = 256 * 2**20
+    disk_free_min: int = 256 * 2**20
+
+
+@dataclass(frozen=True)
 class Finding:
     """The answer to one question about the database."""
 
@@ -49,19 +56,29 @@ class Finding:
     hint: str | None = None
 
 
-def examine(store: Store) -> Iterator[Finding]:
+def examine(store: Store, limits: Limits | None = None) -> Iterator[Finding]:
     """Ask everything, cheapest first; what needs the schema is asked only when it is there."""
     yield _server(store)
     yield from _engine_faults(store)
-    schema = _schema(store)
-    yield schema
-    yield from _files(store)
-    if schema.status == FAIL:
-        return
-    yield from _structure(store)
-    with store.read() as view:
-        yield from _integrity(view, store)
-        yield from _chains(view)
+    yield from _files(store, limits or Limits())
+    schema = list(_answered("schema", _schema, store))
+    yield from schema
+    if store.dialect == "sqlite":
+        yield from _answered("integrity", _integrity, store)
+    if schema[0].status == OK:
+        yield from _answered("structure", _structure, store)
+        yield from _answered("references", _references, store)
+        yield from _answered("history", _chains, store)
+
+
+def _answered(
+    check: str, question: Callable[[Store], Iterator[Finding]], store: Store
+) -> Iterator[Finding]:
+    """Ask a question; where the database fails to answer, that is the answer."""
+    try:
+        yield from question(store)
+    except StoreError as error:
+        yield Finding(check, FAIL, error.message, error.hint)
 
 
 def _server(store: Store) -> Finding:
@@ -78,21 +95,18 @@ def _engine_faults(store: Store) -> Iterator[Finding]:
         yield Finding("engine", WARN, warning.reason, warning.hint)
 
 
-def _schema(store: Store) -> Finding:
-    try:
-        migrate.require_current(store)
-    except SchemaMismatch as error:
-        return Finding("schema", FAIL, error.message, error.hint)
-    return Finding("schema", OK, f"at {migrate.head()}, the newest this program knows")
+def _schema(store: Store) -> Iterator[Finding]:
+    migrate.require_current(store)
+    yield Finding("schema", OK, f"at {migrate.head()}, the newest this program knows")
 
 
-def _files(store: Store) -> Iterator[Finding]:
+def _files(store: Store, limits: Limits) -> Iterator[Finding]:
     if store.dialect != "sqlite" or store.url.database in {None, ":memory:"}:
         return
     path = Path(str(store.url.database))
     wal = path.with_name(path.name + "-wal")
     size = wal.stat().st_size if wal.exists() else 0
-    if size > WAL_BYTES_MAX:
+    if size > limits.wal_bytes_max:
         yield Finding(
             "wal",
             WARN,
@@ -100,7 +114,7 @@ def _files(store: Store) -> Iterator[Finding]:
             "a reader is holding an old snapshot: find and end it",
         )
     free = shutil.disk_usage(path.parent).free
-    if free < DISK_FREE_MIN:
+    if free < limits.disk_free_min:
         yield Finding("disk", WARN, f"{free / 2**20:.0f} MB are free", "free some disk space")
 
 
@@ -122,28 +136,31 @@ def _structure(store: Store) -> Iterator[Finding]:
         )
 
 
-def _integrity(view: Tx, store: Store) -> Iterator[Finding]:
-    if store.dialect == "sqlite":
+def _integrity(store: Store) -> Iterator[Finding]:
+    with store.read() as view:
         damage = [row[0] for row in view.exec_driver_sql("PRAGMA quick_check(5)")]
-        sound = damage == ["ok"]
-        yield Finding(
-            "integrity",
-            OK if sound else FAIL,
-            "the file is sound" if sound else "; ".join(damage),
-            None if sound else "restore a backup; daemon db export saves what can be read",
-        )
-        broken = view.exec_driver_sql("PRAGMA foreign_key_check").all()
-        if broken:
-            yield Finding("references", FAIL, f"{len(broken)} rows refer to rows that are gone")
-    orphans = view.execute(text(_SIGNALS_OF_SAMPLES)).scalar_one()
+    if damage == ["ok"]:
+        yield Finding("integrity", OK, "the file is sound")
+    else:
+        yield Finding("integrity", FAIL, "; ".join(damage), DAMAGED)
+
+
+def _references(store: Store) -> Iterator[Finding]:
+    with store.read() as view:
+        if store.dialect == "sqlite":
+            broken = len(view.exec_driver_sql("PRAGMA foreign_key_check").all())
+            if broken:
+                yield Finding("references", FAIL, f"{broken} rows refer to rows that are gone")
+        orphans = view.execute(text(_SIGNALS_OF_SAMPLES)).scalar_one()
     if orphans:
         yield Finding("samples", FAIL, f"samples of {orphans} signals that are not in `signals`")
 
 
-def _chains(view: Tx) -> Iterator[Finding]:
-    for name, stream in chain.STREAMS.items():
-        report = chain.verify(view, stream, last=TAIL_ROWS)
+def _chains(store: Store) -> Iterator[Finding]:
+    with store.read() as view:
+        reports = [chain.verify(view, stream, last=TAIL_ROWS) for stream in chain.STREAMS.values()]
+    for report in reports:
         for broken in report.breaks:
             yield Finding("history", FAIL, str(broken), "daemon db verify checks every row")
         if not report.breaks:
-            yield Finding("history", OK, f"{name}: the last {report.rows} rows are linked")
+            yield Finding("history", OK, f"{report.stream}: the last {report.rows} rows are linked")

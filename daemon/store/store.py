@@ -45,6 +45,7 @@ _HINTS = (
     ("resolve host", "check the host in database.url"),
     ("lock timeout", "another process is writing; try again when it is done"),
     ("readonly", "the file or its directory cannot be written by this user"),
+    ("malformed", "the file is damaged: restore a backup; daemon db check says more"),
     ("disk I/O error", "check the disk, and that database.url names a file"),
     ("unable to open", "check that the directory exists and can be written by this user"),
     ("statement timeout", "the statement took longer than database.statement_timeout_s"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.app import shipped
 from daemon.cli.main import run
 from daemon.errors import Exit
 
@@ -57,3 +58,13 @@ def test_the_doctor_survives_settings_that_do_not_hold(place, capsys):
     said = capsys.readouterr().out
     assert "bad.yaml:1" in said
     assert "database" in said
+
+
+def test_the_doctor_passes_on_what_is_doubtful(place, capsys, monkeypatch):
+    (place / "plain.yaml").write_text("retention: {raw_days: 3}\n")
+    monkeypatch.setenv("DAEMON_DATABSE_URL", "sqlite:///x.db")
+    monkeypatch.setenv("DAEMON_POLICY_FILE", str(shipped() / "configs" / "self_tuning.yaml"))
+    assert run(["doctor", "--config", "plain.yaml", "-o", "csv"]) == Exit.FAILED
+    said = capsys.readouterr().out
+    assert "DAEMON_DATABSE_URL" in said
+    assert "warn,policy" in said
