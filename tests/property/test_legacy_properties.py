@@ -22,6 +22,7 @@ from daemon.tuning.vocabulary import (
     Severity,
     Verdict,
 )
+from tests.strategies import FEWER
 from tests.unit.store.legacy_kit import assert_chained, bring_in, empty, exported, rows
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -266,6 +267,7 @@ def _settles(store, folder):
     assert exported(store, folder / "third") == first
 
 
+@FEWER
 @given(st.data())
 def test_every_database_survives_export_and_import(data):
     with tempfile.TemporaryDirectory() as name, empty() as store:
@@ -276,6 +278,7 @@ def test_every_database_survives_export_and_import(data):
         _settles(store, Path(name))
 
 
+@FEWER
 @given(st.data())
 def test_every_directory_is_read_once_and_survives(data):
     with tempfile.TemporaryDirectory() as name, empty() as store:
@@ -293,6 +296,7 @@ def test_every_directory_is_read_once_and_survives(data):
         _settles(store, folder)
 
 
+@FEWER
 @given(st.data())
 def test_a_database_with_rows_of_both_origins_survives(data):
     with tempfile.TemporaryDirectory() as name, empty() as store:
