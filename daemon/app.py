@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon import log
 from daemon.clock import Clock, SystemClock
 from daemon.config.policy_file import policy_in_force
 from daemon.config.settings import load_settings
@@ -77,7 +78,9 @@ def build(config: str | None, environ: Mapping[str, str] | None = None) -> App:
         ConfigError: what the operator wrote does not hold.
     """
     path = Path(config) if config else None
-    return App(load_settings(path, os.environ if environ is None else environ), SystemClock())
+    loaded = load_settings(path, os.environ if environ is None else environ)
+    log.configure(loaded.settings.log.level, loaded.settings.log.format)
+    return App(loaded, SystemClock())
 
 
 def shipped() -> Path:

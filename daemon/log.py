@@ -171,8 +171,9 @@ def configure(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> None:
-    """Send our log and that of every library to one stream, in one form.
+    """Send our log, and what libraries warn of, to one stream in one form.
 
+    What libraries tell of their daily work is told at level ``debug`` only.
     ``auto`` is the console form on a terminal and JSON elsewhere; ``NO_COLOR``
     in the environment takes the colours away.
     """
@@ -220,7 +221,7 @@ def _install(handler: _Handler, level: int) -> None:
     for old in [item for item in root.handlers if isinstance(item, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
 
 
 def _renderer(format_: Format, stream: TextIO, environ: Mapping[str, str]) -> Processor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from daemon.clock import MICROS
 from daemon.store import chain, console, health, history, migrate, retention, rules
 from daemon.store.legacy.exporter import export_directory
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from daemon.config.settings import Retention
     from daemon.store.legacy.report import ExportReport, ImportReport, OnProgress
     from daemon.store.store import Store
+
+_log = structlog.get_logger(__name__)
 
 DAY_US = 86_400 * MICROS
 
@@ -43,6 +47,8 @@ class Upkeep:
 
     def upgrade(self, on_step: Callable[[str], None] | None = None) -> Upgraded:
         """Create the schema or bring it up to date, and say so in the event log."""
+        for fault in health.engine_faults(self.store):
+            _log.warning("database_engine_fault", detail=fault.detail, hint=fault.hint)
         with self.store.write() as tx:
             before = migrate.current(tx)
         applied = migrate.upgrade(self.store, on_step=on_step)
@@ -156,6 +162,8 @@ class Upkeep:
             return rules.adopt_policy(tx, loaded, limits, self.clock.now_us())
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
+        """Tell whoever reads the log, and whoever will ask the database."""
+        _log.info(kind, **body)
         with self.store.write() as tx:
             event = history.Event(at_us=self.clock.now_us(), kind=kind, body=dict(body))
             history.append(tx, event)

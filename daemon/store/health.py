@@ -59,7 +59,7 @@ class Finding:
 def examine(store: Store, limits: Limits | None = None) -> Iterator[Finding]:
     """Ask everything, cheapest first; what needs the schema is asked only when it is there."""
     yield _server(store)
-    yield from _engine_faults(store)
+    yield from engine_faults(store)
     yield from _files(store, limits or Limits())
     schema = list(_answered("schema", _schema, store))
     yield from schema
@@ -89,7 +89,8 @@ def _server(store: Store) -> Finding:
     return Finding("database", OK, f"{store.name} ({product} {version})")
 
 
-def _engine_faults(store: Store) -> Iterator[Finding]:
+def engine_faults(store: Store) -> Iterator[Finding]:
+    """Warn of a database engine with a known fault."""
     warning = wal_warning() if store.dialect == "sqlite" else None
     if warning:
         yield Finding("engine", WARN, warning.reason, warning.hint)

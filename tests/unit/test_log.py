@@ -34,18 +34,6 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was():
-    """Give back the log of whoever runs the tests."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-
-
 def fail(message):
     raise ValueError(message)
 
@@ -289,7 +277,7 @@ def test_the_form_follows_the_stream(stream, form, environ, shape):
 def test_libraries_log_into_the_same_lines():
     def write(_):
         logger = logging.getLogger("some.library")
-        logger.debug("not told")
+        logger.info("not told")
         logger.warning("lost %s", "postgresql://u:hush@h")
         try:
             fail("token=hush")
@@ -309,6 +297,11 @@ def test_libraries_log_into_the_same_lines():
 def test_a_level_without_a_colour_is_shown_plainly():
     (line,) = logged(lambda _: logging.getLogger("x").critical("down"), Terminal(), form="console")
     assert line == f"{NOW} critical down  logger=x"
+
+
+def test_libraries_tell_of_their_daily_work_at_level_debug():
+    (line,) = logged(lambda _: logging.getLogger("x").info("worked"), level="debug")
+    assert json.loads(line)["event"] == "worked"
 
 
 def test_a_second_set_up_replaces_the_first():

@@ -1,5 +1,6 @@
 import errno
 import os
+import runpy
 import subprocess
 import sys
 
@@ -183,3 +184,11 @@ def test_help_answers_before_any_slow_library_is_loaded():
 
 def test_the_module_is_what_the_console_entry_runs():
     assert main_module.main is main
+
+
+def test_the_package_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["daemon", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("daemon", run_name="__main__")
+    assert left.value.code == 0
+    assert daemon.__version__ in capsys.readouterr().out
