@@ -53,7 +53,7 @@ class App:
     def upkeep(self, *, any_schema: bool = False) -> Iterator[Upkeep]:
         """Open the database; refuse a schema that does not fit, unless any will do."""
         with self.open_store() as store:
-            upkeep = Upkeep(store, self.clock, self.settings.retention)
+            upkeep = Upkeep(store, self.clock, self.settings)
             if not any_schema:
                 if self.settings.database.auto_upgrade:
                     upkeep.upgrade()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from daemon.clock import MICROS
-from daemon.store import chain, console, health, history, migrate, retention, rules
+from daemon.store import chain, console, health, history, migrate, retention, rules, samples
 from daemon.store.legacy.exporter import export_directory
 from daemon.store.legacy.importer import import_directory
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from daemon.clock import Clock
     from daemon.config.policy_file import LoadedPolicy
-    from daemon.config.settings import Retention
+    from daemon.config.settings import Settings
     from daemon.store.legacy.report import ExportReport, ImportReport, OnProgress
     from daemon.store.store import Store
 
@@ -38,10 +38,11 @@ class Upgraded:
 class Upkeep:
     """Everything that can be done to a database as a whole."""
 
-    def __init__(self, store: Store, clock: Clock, retention_settings: Retention) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self.store = store
         self.clock = clock
-        self.retention = retention_settings
+        self.retention = settings.retention
+        self.signals = settings.signals
 
     # ── schema ───────────────────────────────────────────────────────────────
 
@@ -145,7 +146,10 @@ class Upkeep:
         return export_directory(self.store, directory, overwrite=overwrite, on_progress=on_progress)
 
     def adopt(self, policy: LoadedPolicy) -> list[str]:
-        """Put a policy in force; a new rule starts at the last value its history holds."""
+        """Put a policy in force, with what the settings say of the signals.
+
+        A new rule starts at the last value its history holds.
+        """
         limits = [
             rules.RuleLimits(
                 name=name,
@@ -158,8 +162,12 @@ class Upkeep:
             for name, rule in policy.policy.rules.items()
         ]
         loaded = rules.Policy(digest=policy.digest, body=policy.body, source=str(policy.path))
+        now_us = self.clock.now_us()
         with self.store.write() as tx:
-            return rules.adopt_policy(tx, loaded, limits, self.clock.now_us())
+            for name, signal in self.signals.items():
+                about = samples.About(unit=signal.unit, description=signal.description)
+                samples.declare(tx, [name], now_us, about)
+            return rules.adopt_policy(tx, loaded, limits, now_us)
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
         """Tell whoever reads the log, and whoever will ask the database."""

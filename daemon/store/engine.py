@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from daemon.clock import MICROS, SystemClock
 from daemon.errors import MissingExtra, Problem, StoreUnavailable
 from daemon.store.types import canonical, read_json
 
@@ -31,6 +32,13 @@ SQLITE_WAL_FIXED = (3, 51, 3)
 
 WAL_ATTEMPTS = 10
 """How often a new file is switched to a write-ahead log while others do the same."""
+
+
+STEPS_BETWEEN_LOOKS = 10_000
+"""How many steps of its machine SQLite takes before it asks whether to go on."""
+
+PATIENT = "patient"
+"""The execution option of a transaction whose statements may take as long as they like."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,40 @@ def _sqlite(url: URL, options: Options, *, writing: bool) -> Engine:
     )
     begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    if not memory and not writing:
+        _give_up_late_statements(engine, options.statement_timeout_s)
     return engine
+
+
+class _Deadline:
+    """Until when the statement of a connection may run; SQLite asks now and then."""
+
+    def __init__(self) -> None:
+        self.clock = SystemClock()
+        self.at_us: int | None = None
+
+    def start(self, seconds: float | None) -> None:
+        """Begin to count for a new statement; without seconds it may take as long as it likes."""
+        self.at_us = None if seconds is None else self.clock.elapsed_us() + round(seconds * MICROS)
+
+    def passed(self) -> bool:
+        """Answer SQLite: is it time to give up?"""
+        return self.at_us is not None and self.clock.elapsed_us() > self.at_us
+
+
+def _give_up_late_statements(engine: Engine, seconds: float) -> None:
+    """Do for readers of SQLite what Postgres' ``statement_timeout`` does."""
+
+    def watch(driver: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        deadline = record.info["deadline"] = _Deadline()
+        driver.set_progress_handler(deadline.passed, STEPS_BETWEEN_LOOKS)
+
+    def begin(connection: Connection, *_: object) -> None:
+        patient = connection.get_execution_options().get(PATIENT, False)
+        connection.info["deadline"].start(None if patient else seconds)
+
+    event.listen(engine, "connect", watch)
+    event.listen(engine, "before_cursor_execute", begin)
 
 
 def _connect_sqlite(database: str, options: Options, writing: bool) -> sqlite3.Connection:  # noqa: FBT001

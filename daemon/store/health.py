@@ -138,7 +138,7 @@ def _structure(store: Store) -> Iterator[Finding]:
 
 
 def _integrity(store: Store) -> Iterator[Finding]:
-    with store.read() as view:
+    with store.read(patient=True) as view:
         damage = [row[0] for row in view.exec_driver_sql("PRAGMA quick_check(5)")]
     if damage == ["ok"]:
         yield Finding("integrity", OK, "the file is sound")
@@ -147,7 +147,7 @@ def _integrity(store: Store) -> Iterator[Finding]:
 
 
 def _references(store: Store) -> Iterator[Finding]:
-    with store.read() as view:
+    with store.read(patient=True) as view:
         if store.dialect == "sqlite":
             broken = len(view.exec_driver_sql("PRAGMA foreign_key_check").all())
             if broken:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daemon.errors import SchemaMismatch, StoreError, StoreUnavailable
-from daemon.store.engine import Engines, Options, open_engines, parse
+from daemon.store.engine import PATIENT, Engines, Options, open_engines, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,7 @@ _HINTS = (
     ("disk I/O error", "check the disk, and that database.url names a file"),
     ("unable to open", "check that the directory exists and can be written by this user"),
     ("statement timeout", "the statement took longer than database.statement_timeout_s"),
+    ("interrupted", "the statement took longer than database.statement_timeout_s"),
 )
 
 
@@ -91,9 +92,16 @@ class Store:
             yield tx
 
     @contextmanager
-    def read(self) -> Iterator[Tx]:
-        """Begin a transaction that cannot write and sees one moment of the database."""
-        with self.translated(), self.engines.reader.begin() as tx:
+    def read(self, *, patient: bool = False) -> Iterator[Tx]:
+        """Begin a transaction that cannot write and sees one moment of the database.
+
+        Its statements are given up after ``statement_timeout_s``, unless the
+        caller is ``patient``: looking through a whole file takes its time.
+        """
+        reader = self.engines.reader.execution_options(**{PATIENT: patient})
+        with self.translated(), reader.begin() as tx:
+            if patient and self.dialect == "postgresql":
+                tx.execute(text("SET LOCAL statement_timeout = 0"))
             yield tx
 
     def close(self) -> None:

@@ -115,6 +115,27 @@ def test_rules_continue_from_where_the_earlier_tuner_left_them(filled):
         assert row["state"] == "steady"
 
 
+def test_what_the_settings_say_of_a_signal_stands_beside_its_samples(terminal):
+    settings = terminal.folder / "daemon.yaml"
+    names = ["phase_diff", "creative_band", "entropy_rate", "other"]
+    settings.write_text(f"signals: {{risk_band: {{unit: share}}, {': , '.join(names)}: }}\n")
+    terminal.ok("db", "upgrade")
+    terminal.ok("db", "import-legacy", LEGACY, "--config", str(settings))
+    units = terminal.rows("db", "query", "select name, unit from signals where unit is not null")
+    assert units == [{"name": "risk_band", "unit": "share"}]
+    known = terminal.rows("db", "query", "select name from signals order by name")
+    assert [row["name"] for row in known] == sorted([*names, "risk_band"])
+
+
+def test_a_question_that_takes_too_long_is_given_up(terminal, monkeypatch):
+    terminal.ok("db", "upgrade")
+    monkeypatch.setenv("DAEMON_DATABASE_STATEMENT_TIMEOUT_S", "0.2")
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+    assert terminal.type("db", "query", endless) == Exit.IO
+    assert "database.statement_timeout_s" in terminal.err
+    assert terminal.type("db", "query", "signals") == 0
+
+
 def test_an_import_goes_on_where_the_policy_does_not_hold(terminal, monkeypatch):
     monkeypatch.setenv("DAEMON_POLICY_FILE", "nowhere.yaml")
     terminal.ok("db", "upgrade")
