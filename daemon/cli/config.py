@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon.cli.output import Rows, config_option, say, show, type_option
-from daemon.config import effective, lint
+from daemon.config import effective, lint, starter
 from daemon.config.policy_file import policy_in_force
 from daemon.config.schema import MODELS, json_schema
 from daemon.config.settings import load_settings
@@ -108,6 +108,24 @@ def schema_command(kind: str, config: str | None) -> None:
     """
     del config  # every command takes it; a schema is the same for all settings
     click.echo(json.dumps(json_schema(kind), indent=2, ensure_ascii=False))
+
+
+@group.command("init")
+@click.argument("directory", type=click.Path(path_type=Path), default=Path("configs"))
+@config_option
+def init_command(directory: Path, config: str | None) -> None:
+    """Write settings and a policy to begin with into DIRECTORY; files that are there stay.
+
+    \b
+    Example:
+      daemon config init && daemon config lint
+    """
+    from daemon import app  # noqa: PLC0415 - loads the database, which no other command here needs
+
+    del config  # every command takes it; these files are there to become one
+    for path, is_new in starter.lay_out(app.shipped() / "configs", directory):
+        click.echo(f"wrote    {path}" if is_new else f"is there {path}")
+    say("edit them, then: daemon config lint")
 
 
 def _path(config: str | None) -> Path | None:

@@ -230,7 +230,8 @@ def policy_in_force(loaded: Loaded) -> LoadedPolicy:
     except MissingFile as error:
         hint = (
             f"`policy_file` names it ({loaded.origins['policy_file']});"
-            " a relative path counts from the current directory"
+            " a relative path counts from the current directory;"
+            " `daemon config init` writes one to begin with"
         )
         problems = [replace(problem, hint=hint) for problem in error.problems]
     raise ConfigError(problems)

@@ -186,3 +186,30 @@ def test_schema_of_something_else_is_a_usage_error(capsys):
 def test_help_shows_an_example(capsys, command):
     assert run(["config", *command, "--help"]) == 0
     assert f"  daemon config {' '.join(command)}" in capsys.readouterr().out
+
+
+# ── init ─────────────────────────────────────────────────────────────────────
+def test_init_writes_what_the_daemon_ships_and_it_holds(place, capsys):
+    assert run(["config", "init", "mine"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines() == ["wrote    mine/daemon.yaml", "wrote    mine/self_tuning.yaml"]
+    assert "daemon config lint" in said.err
+    files = ["mine/daemon.yaml", "mine/self_tuning.yaml"]
+    assert run(["config", "lint", *files, "--config", files[0]]) == 0
+
+
+def test_init_leaves_alone_what_is_there(place, capsys):
+    (place / "configs" / "self_tuning.yaml").unlink()
+    before = (place / "configs" / "daemon.yaml").read_text()
+    assert run(["config", "init"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "is there configs/daemon.yaml",
+        "wrote    configs/self_tuning.yaml",
+    ]
+    assert (place / "configs" / "daemon.yaml").read_text() == before
+
+
+def test_init_says_where_it_may_not_write(place, capsys):
+    (place / "taken").write_text("")
+    assert run(["config", "init", "taken"]) == 74
+    assert "taken" in capsys.readouterr().err

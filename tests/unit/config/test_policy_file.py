@@ -376,7 +376,8 @@ def test_a_missing_policy_is_told_with_who_named_it(tmp_path):
     (problem,) = caught.value.problems
     assert str(problem) == "none.yaml: there is no such file"
     assert problem.hint == (
-        f"`policy_file` names it ({path}:2); a relative path counts from the current directory"
+        f"`policy_file` names it ({path}:2); a relative path counts from the current directory;"
+        " `daemon config init` writes one to begin with"
     )
 
 
