@@ -48,12 +48,12 @@ class Upkeep:
 
     def upgrade(self, on_step: Callable[[str], None] | None = None) -> Upgraded:
         """Create the schema or bring it up to date, and say so in the event log."""
-        for fault in health.engine_faults(self.store):
-            _log.warning("database_engine_fault", detail=fault.detail, hint=fault.hint)
         with self.store.write() as tx:
             before = migrate.current(tx)
         applied = migrate.upgrade(self.store, on_step=on_step)
         if applied:
+            for fault in health.engine_faults(self.store):
+                _log.warning("database_engine_fault", detail=fault.detail, hint=fault.hint)
             self._note("schema_upgraded", {"from": before, "to": applied[-1]})
         return Upgraded(before, applied)
 
