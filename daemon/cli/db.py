@@ -12,7 +12,7 @@ from daemon import app
 from daemon.cli.output import Rows, config_option, say, show, type_option
 from daemon.cli.progress import by_file, counting
 from daemon.clock import iso
-from daemon.errors import ConfigError, DaemonError, Exit, InputError
+from daemon.errors import ConfigError, Exit, InputError, TamperedHistory
 
 if TYPE_CHECKING:
     from daemon.config.policy_file import LoadedPolicy
@@ -108,10 +108,11 @@ def verify(last: int | None, against: Path | None, config: str | None, output: s
       daemon db verify -o json > heads.json && daemon db verify --against heads.json
     """
     published = _read_heads(against) if against else None
-    with app.build(config).upkeep() as upkeep:
-        total = min(upkeep.history_rows(), 4 * last if last else upkeep.history_rows())
-        with counting("verifying", "rows", total) as advance:
-            reports = upkeep.verify(last=last, published=published, on_rows=advance)
+    with (
+        app.build(config).upkeep() as upkeep,
+        counting("verifying", "rows", upkeep.history_rows(last)) as advance,
+    ):
+        reports = upkeep.verify(last=last, published=published, on_rows=advance)
     broken = [one for report in reports for one in report.breaks]
     rows = [
         (report.stream, report.head.seq, report.head.hash, len(report.breaks)) for report in reports
@@ -120,8 +121,8 @@ def verify(last: int | None, against: Path | None, config: str | None, output: s
     for one in broken:
         say(f"  {one}")
     if broken:
-        raise DaemonError(
-            f"the history was touched in {len(broken)} places",
+        raise TamperedHistory(
+            f"the history was touched in {len(broken)} place{'s' if len(broken) > 1 else ''}",
             hint="compare with a backup or an export; find out who has write access",
         )
     return Exit.DONE
@@ -251,8 +252,11 @@ def query(
       daemon db query decision_log --limit 5
       daemon db query "select rule, count(*) from changes group by rule" -o json
     """
+    if listing or question is None:
+        show(_catalogue(), output)
+        return
     with app.build(config).upkeep() as upkeep:
-        show(_catalogue() if listing or question is None else _ask(upkeep, question, limit), output)
+        show(_ask(upkeep, question, limit), output)
 
 
 def _catalogue() -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,12 +12,12 @@ import click
 from daemon import app
 from daemon.cli.main import run
 from daemon.cli.output import say
-from daemon.errors import DaemonError
+from daemon.errors import ConfigError, DaemonError, Problem
 
 SETTINGS = """\
 # Written by `daemon demo`: everything of the demo stays in this folder.
 database:
-  url: sqlite:///{folder}/demo.db
+  url: {url}
 policy_file: {policy}
 signals:
   phase_diff: {{}}
@@ -50,13 +51,31 @@ def command(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "daemon.yaml"
     policy = shipped / "configs" / "self_tuning.yaml"
-    settings.write_text(SETTINGS.format(folder=folder, policy=policy), encoding="utf-8")
+    url, named = (json.dumps(text) for text in (f"sqlite:///{folder}/demo.db", str(policy)))
+    settings.write_text(SETTINGS.format(url=url, policy=named), encoding="utf-8")
+    _refuse_another_database(settings)
     for title, arguments in _walk(shipped / "data" / "legacy"):
         _step(title, [*arguments, "--config", str(settings)])
     say("\nThe rules, signals and history above are synthetic. Now ask for yourself:")
     for question in ("--list", "why_not", "changes_by_outcome"):
         say(f"  daemon db query {question} --config {settings}")
     say(f"  sqlite3 {folder}/demo.db '.tables'")
+
+
+def _refuse_another_database(settings: Path) -> None:
+    """Stop where the environment would have the demo write to a database of the operator's."""
+    origin = app.build(str(settings)).loaded.origins["database.url"]
+    if origin.startswith("env "):
+        variable = origin.removeprefix("env ")
+        raise ConfigError(
+            [
+                Problem(
+                    "is set: the demo would write synthetic rows into that database",
+                    variable,
+                    hint=f"unset {variable} first, for the commands that the demo prints as well",
+                )
+            ]
+        )
 
 
 def _walk(legacy: Path) -> list[tuple[str, list[str]]]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
+_STREAMABLE = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
+"""Statements that Postgres can open a cursor for."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -35,8 +38,11 @@ def ask(store: Store, question: str, *, limit: int) -> Answer:
         InputError: there is more than one statement, or it returns no rows.
     """
     statement = resolve(question)
+    # A cursor on the server: psycopg would otherwise fetch every row before the first.
+    streamed = _STREAMABLE.match(_QUOTED.sub("", statement)) is not None
     with store.read() as view:
-        result = view.execution_options(no_parameters=True).exec_driver_sql(statement)
+        options = {"no_parameters": True, "stream_results": streamed}
+        result = view.execution_options(**options).exec_driver_sql(statement)
         if not result.returns_rows:
             raise InputError("the statement returns no rows", hint="only reading is possible here")
         rows = [tuple(row) for row in result.fetchmany(limit + 1)]

@@ -219,6 +219,22 @@ def test_a_question_that_cannot_be_answered_says_why_and_changes_nothing(filled,
     assert filled.rows("db", "query", "select count(*) as n from signals") == before
 
 
+def test_a_table_that_is_long_is_not_fetched_whole(filled):
+    assert len(filled.rows("db", "query", "samples", "--limit", "3")) == 3
+    explained = filled.rows("db", "query", "explain select 1")
+    assert explained
+
+
+def test_the_catalogue_needs_no_database(bare, monkeypatch):
+    monkeypatch.setenv("DAEMON_DATABASE_URL", "sqlite:///nowhere/at/all.db")
+    assert bare.rows("db", "query")
+    assert bare.rows("db", "query", "--list")
+
+
+def test_verifying_the_last_rows_reads_no_others(filled):
+    assert {row["breaks"] for row in filled.rows("db", "verify", "--last", "5")} == {0}
+
+
 def test_a_semicolon_inside_text_or_at_the_end_is_no_second_statement(filled):
     assert filled.rows("db", "query", "select 'a;b' as x;") == [{"x": "a;b"}]
 

@@ -35,6 +35,21 @@ def test_a_step_that_fails_ends_the_demo_with_a_hint(place, capsys):
     assert "Traceback" not in said
 
 
+def test_the_demo_never_writes_to_a_database_that_the_environment_names(place, capsys, monkeypatch):
+    theirs = place / "production.db"
+    monkeypatch.setenv("DAEMON_DATABASE_URL", f"sqlite:///{theirs}")
+    assert run(["demo"]) == Exit.CONFIG
+    said = capsys.readouterr().err
+    assert "DAEMON_DATABASE_URL" in said
+    assert "unset" in said
+    assert not theirs.exists()
+
+
+def test_the_demo_may_live_in_a_folder_with_an_awkward_name(place, capsys):
+    assert run(["demo", "--folder", "a: 'b' c"]) == 0
+    assert (place / "a: 'b' c" / "demo.db").exists()
+
+
 def test_the_doctor_finds_a_healthy_installation_healthy(place, capsys):
     assert run(["demo"]) == 0
     capsys.readouterr()
