@@ -20,7 +20,7 @@ from daemon.services import doctor
 from daemon.services.upkeep import Upkeep, as_heads, catalogue
 from daemon.store.engine import Options
 from daemon.store.health import Finding
-from daemon.store.migrate import home, require_current
+from daemon.store.migrate import home
 from daemon.store.store import Store
 
 if TYPE_CHECKING:
@@ -55,9 +55,7 @@ class App:
         with self.open_store() as store:
             upkeep = Upkeep(store, self.clock, self.settings)
             if not any_schema:
-                if self.settings.database.auto_upgrade:
-                    upkeep.upgrade()
-                require_current(store)
+                upkeep.require_schema(auto_upgrade=self.settings.database.auto_upgrade)
             yield upkeep
 
     def open_store(self) -> Store:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from daemon.clock import MICROS
+from daemon.errors import SchemaMismatch, StoreUnavailable
 from daemon.store import chain, console, health, history, migrate, retention, rules, samples
 from daemon.store.legacy.exporter import export_directory
 from daemon.store.legacy.importer import import_directory
@@ -56,6 +57,18 @@ class Upkeep:
                 _log.warning("database_engine_fault", detail=fault.detail, hint=fault.hint)
             self._note("schema_upgraded", {"from": before, "to": applied[-1]})
         return Upgraded(before, applied)
+
+    def require_schema(self, *, auto_upgrade: bool) -> None:
+        """Refuse a schema that does not fit this program, or upgrade it where that was asked for.
+
+        Where nothing is to be done nothing is written: a running daemon may be writing.
+        """
+        try:
+            migrate.require_current(self.store)
+        except (SchemaMismatch, StoreUnavailable):
+            if not auto_upgrade:
+                raise
+            self.upgrade()
 
     def revisions(self) -> list[migrate.Revision]:
         """List the revisions of the schema, and which of them the database has."""

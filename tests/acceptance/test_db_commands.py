@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, text
 from daemon.cli.main import run
 from daemon.errors import Exit
 from daemon.store import queries
+from daemon.store.store import Store
 from daemon.store.tables import metadata
 from daemon.store.views import VIEWS
 from tests.acceptance.conftest import LEGACY
@@ -46,6 +47,19 @@ def test_upgrade_creates_the_schema_and_says_where_it_is(terminal):
 def test_auto_upgrade_spares_the_command(terminal, monkeypatch):
     monkeypatch.setenv("DAEMON_DATABASE_AUTO_UPGRADE", "true")
     assert len(terminal.rows("db", "verify")) == 4
+    assert "schema_upgraded" in terminal.err
+    assert len(terminal.rows("db", "verify")) == 4
+    assert terminal.err == ""
+
+
+def test_auto_upgrade_waits_for_nobody_when_there_is_nothing_to_do(
+    sqlite_filled_url, bare, monkeypatch
+):
+    monkeypatch.setenv("DAEMON_DATABASE_URL", sqlite_filled_url)
+    monkeypatch.setenv("DAEMON_DATABASE_AUTO_UPGRADE", "true")
+    monkeypatch.setenv("DAEMON_DATABASE_BUSY_TIMEOUT_S", "0")
+    with Store.open(sqlite_filled_url) as daemon, daemon.write():
+        assert bare.rows("db", "query", "current_rules")
 
 
 def test_a_sound_database_passes_the_check(filled):
