@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from daemon.config.policy_sections import OBSERVE_WINDOW_S, SETTLE_S, TOGETHER_MAX
 from daemon.config.problems import Finding, did_you_mean
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ def check_policy(body: Any, signals: Collection[str] | None) -> Iterator[Finding
         for name, delta in _section(body, "safety", kind).items():
             path = ("safety", kind, name)
             yield from _check_delta(path, delta, targets.get(name))
+    yield from _check_guards(body, targets)
     yield from _check_names(body, targets)
     yield from _check_weights(body)
+    yield from _check_times(body)
+    yield from _check_strategy(body)
     if signals:
         yield from _check_signals(body, signals)
 
@@ -50,6 +54,11 @@ def _number(section: Any, name: str) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value
+
+
+def _setting(body: Any, name: str, default: float) -> float | None:
+    """Read a number of the top level; None if something else stands there."""
+    return _number(body, name) if name in _section(body) else default
 
 
 def _check_rule(path: KeyPath, rule: Any) -> Iterator[Finding]:
@@ -78,11 +87,9 @@ def _check_target(path: KeyPath, target: Any) -> Iterator[Finding]:
 
 
 def _check_some_bound(path: KeyPath, section: Any, question: str) -> Iterator[Finding]:
-    if isinstance(section, dict) and not _BOUNDS.isdisjoint(section):
-        empty = all(section.get(name) is None for name in _BOUNDS)
-    else:
-        empty = section == {}
-    if empty:
+    if not isinstance(section, dict) or any(section.get(name) is not None for name in _BOUNDS):
+        return
+    if not _BOUNDS.isdisjoint(section) or section.keys() <= {"scale"}:
         yield Finding(path, f"has neither min nor max: {question}", "give one of them, or both")
 
 
@@ -133,6 +140,26 @@ def _check_direction(path: KeyPath, bound: float | None, target: Any) -> Iterato
         yield Finding((*path, side), reason, hint, warning=True)
 
 
+def _check_guards(body: Any, targets: Mapping[str, Any]) -> Iterator[Finding]:
+    """A guard that leaves no room for the movement which counts as an improvement.
+
+    Only where a target has both bounds: elsewhere the directions have been judged.
+    A guard tighter than ``good`` in the *other* direction is no mistake: one may
+    well fear a small loss more than one is pleased by a small gain.
+    """
+    for name, guard in _section(body, "safety", "warn").items():
+        good = _section(body, "safety", "good").get(name)
+        if _better(targets.get(name)) is not None:
+            continue
+        for side, moves in (("min", "rise"), ("max", "fall")):
+            feared, wanted = _number(guard, side), _number(good, side)
+            if feared is None or wanted is None or abs(feared) > abs(wanted):
+                continue
+            reason = f"warns of every {moves} of {name} that counts as an improvement"
+            hint = f"leave room beyond `safety.good.{name}.{side}`, which is {wanted:+}"
+            yield Finding(("safety", "warn", name, side), reason, hint, warning=True)
+
+
 def _better(target: Any) -> str | None:
     """Tell which way a signal improves; None if both ways or unknown."""
     low, high = _number(target, "min"), _number(target, "max")
@@ -166,6 +193,34 @@ def _check_weights(body: Any) -> Iterator[Finding]:
     if targets and all(_number(weights, name) == 0 for name in targets):
         reason = "every target weighs 0: nothing would ever be worth a change"
         yield Finding(("strategy", "objective_weights"), reason, "give one of them a weight")
+
+
+def _check_times(body: Any) -> Iterator[Finding]:
+    settle = _setting(body, "settle_s", SETTLE_S)
+    window = _setting(body, "observe_window_s", OBSERVE_WINDOW_S)
+    if settle is None or window is None:
+        return
+    needed = settle + window
+    rest = _number(body, "cooldown_s")
+    if rest is not None and rest < needed:
+        reason = (
+            f"{rest:g} is shorter than settle_s and observe_window_s, which are {needed:g}"
+            " together: a rule rests until its change is judged"
+        )
+        yield Finding(("cooldown_s",), reason, f"at least {needed:g}", warning=True)
+
+
+def _check_strategy(body: Any) -> Iterator[Finding]:
+    strategy = _section(body, "strategy")
+    together = _number(strategy, "max_concurrent_changes")
+    if together is not None and together > TOGETHER_MAX:
+        reason = f"{together} counts as {TOGETHER_MAX}: no more rules ever move in one step"
+        path = ("strategy", "max_concurrent_changes")
+        yield Finding(path, reason, f"write {TOGETHER_MAX}, or 1", warning=True)
+    if strategy.get("paired_toggling") is False and _number(strategy, "max_extensions"):
+        reason = "has no effect while `paired_toggling` is false: nothing is tried again"
+        path = ("strategy", "max_extensions")
+        yield Finding(path, reason, "remove it, or set `paired_toggling: true`", warning=True)
 
 
 def _check_signals(body: Any, signals: Collection[str]) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """``configs/self_tuning.yaml``: what should be reached, what may be moved, and how carefully.
 
-The models hold the shape of the file; whether it makes sense as a whole is
-judged in ``policy_checks``.
+The models, here and in ``policy_sections``, hold the shape of the file; whether
+it makes sense as a whole is judged in ``policy_checks``.
 """
 
 from __future__ import annotations
@@ -9,13 +9,24 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from daemon.config.effective import origins
 from daemon.config.names import RuleName, SignalName
 from daemon.config.policy_checks import check_policy
+from daemon.config.policy_sections import (
+    OBSERVE_WINDOW_S,
+    OTHER_WEIGHT,
+    REMEMBERED_S,
+    SECONDS_MAX,
+    SETTLE_S,
+    Rule,
+    Safety,
+    Strategy,
+    Target,
+)
 from daemon.config.problems import Finding, Source, at_most, finish, locate, validate
 from daemon.config.section import Section, nothing_is_defaults
 from daemon.config.text import MissingFile
@@ -27,124 +38,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.config.settings import Loaded
-
-SECONDS_MAX = 7 * 86_400
-"""The longest window or pause: a week."""
-
-OTHER_WEIGHT = 0.5
-"""Weight of a target that ``objective_weights`` does not name."""
-
-_ONE_BOUND = ConfigDict(json_schema_extra={"anyOf": [{"required": ["min"]}, {"required": ["max"]}]})
-
-
-class Target(Section):
-    """Where a signal should be."""
-
-    model_config = _ONE_BOUND
-
-    min: float | None = Field(
-        default=None,
-        description="The signal should be at least this. Stricter asks for more changes, and"
-        " one that cannot be reached keeps the daemon trying.",
-    )
-    max: float | None = Field(
-        default=None,
-        description="The signal should be at most this. Stricter asks for more changes, and"
-        " one that cannot be reached keeps the daemon trying.",
-    )
-
-
-class Rule(Section):
-    """A parameter that may be moved, and how far."""
-
-    init: float = Field(
-        description="The value to start from when no other is recorded. Choose one that is"
-        " known to work: it is also what a person goes back to."
-    )
-    min: float = Field(
-        description="The lowest value that is ever set. Wider bounds leave more to find and"
-        " more to break."
-    )
-    max: float = Field(
-        description="The highest value that is ever set. Wider bounds leave more to find and"
-        " more to break."
-    )
-    lr: float = Field(
-        gt=0,
-        description="The step of one change. A larger step shows its effect sooner and risks"
-        " more at once; a smaller one may drown in noise.",
-    )
-    weight: float = Field(
-        default=1.0,
-        gt=0,
-        description="How much this rule is preferred to others when several could be moved."
-        " A higher weight moves it more often and leaves less known of the rest.",
-    )
-
-
-class Delta(Section):
-    """A bound on how far a signal moved: its mean after a change less its mean before."""
-
-    model_config = _ONE_BOUND
-
-    min: float | None = Field(
-        default=None,
-        description="A rise of at least this counts. Larger ignores more noise and overlooks"
-        " small effects.",
-    )
-    max: float | None = Field(
-        default=None,
-        description="A fall of at least this size counts; it is written as a negative number."
-        " Larger ignores more noise and overlooks small effects.",
-    )
-
-
-class Safety(Section):
-    """What counts as better, and what may not happen on the way."""
-
-    good: Annotated[dict[SignalName, Delta], BeforeValidator(nothing_is_defaults)] = Field(
-        default_factory=dict,
-        description="The smallest movement of a signal that counts as an improvement. Larger"
-        " keeps only changes that matter, and keeps fewer.",
-    )
-    warn: Annotated[dict[SignalName, Delta], BeforeValidator(nothing_is_defaults)] = Field(
-        default_factory=dict,
-        description="A movement of a signal that forbids keeping a change and ends its"
-        " observation early. Tighter takes back sooner, and takes back more that only noise"
-        " moved.",
-    )
-
-
-class Strategy(Section):
-    """How changes are chosen."""
-
-    objective_weights: Annotated[
-        dict[SignalName, Annotated[float, Field(ge=0)]], BeforeValidator(nothing_is_defaults)
-    ] = Field(
-        default_factory=dict,
-        description="How much each target counts when they pull in different directions; a"
-        " target that is not named counts 0.5, and 0 makes it a mere guard. A heavier target"
-        " is served first, at the cost of the others.",
-    )
-    direction: Annotated[dict[RuleName, Literal[1, -1]], BeforeValidator(nothing_is_defaults)] = (
-        Field(
-            default_factory=dict,
-            description="Which way to try first: +1 up, -1 down. A hint: it saves trials when it"
-            " is right, costs some when it is wrong, and evidence overrules it.",
-        )
-    )
-    dry_run: bool = Field(
-        default=True,
-        description="Whether changes are only proposed. While true nothing is touched, and"
-        " nothing is learned about what changes would do.",
-    )
-    max_concurrent_changes: int = Field(
-        default=1,
-        ge=1,
-        le=100,
-        description="Changes under observation at the same time. More learn faster, and blur"
-        " which of them had which effect.",
-    )
 
 
 class PolicyFile(Section):
@@ -161,7 +54,7 @@ class PolicyFile(Section):
         " few rules are learned quickly.",
     )
     observe_window_s: float = Field(
-        default=90.0,
+        default=OBSERVE_WINDOW_S,
         gt=0,
         le=SECONDS_MAX,
         description="Seconds over which a signal is watched before and after a change. Longer"
@@ -180,6 +73,21 @@ class PolicyFile(Section):
         le=SECONDS_MAX,
         description="Seconds for which a rule rests after a change. Longer lets the system"
         " settle, shorter tries more in a day.",
+    )
+    settle_s: float = Field(
+        default=SETTLE_S,
+        ge=0,
+        le=SECONDS_MAX,
+        description="Seconds after a change that are not counted. Longer keeps what is still"
+        " moving out of the evidence, and makes each change take longer; too short, a slow effect"
+        " is taken for none.",
+    )
+    warmup_s: float = Field(
+        default=300.0,
+        ge=120,
+        le=REMEMBERED_S,
+        description="Seconds of undisturbed signal before the first change. Longer knows the"
+        " noise better that changes are judged against, shorter starts sooner.",
     )
     safety: Annotated[Safety, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Safety,

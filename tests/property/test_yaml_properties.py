@@ -137,7 +137,8 @@ sizes = st.floats(0.001, 1000)
 def targets(draw):
     low = draw(st.floats(-1000, 1000))
     kind = draw(st.sampled_from(["min", "max", "both"]))
-    return {"min": low, "max": low + draw(sizes)} if kind == "both" else {kind: low}
+    bounds = {"min": low, "max": low + draw(sizes)} if kind == "both" else {kind: low}
+    return bounds | draw(st.fixed_dictionaries({}, optional={"scale": sizes}))
 
 
 @st.composite
@@ -155,8 +156,9 @@ def rules(draw):
 
 def deltas(target, *, good):
     """Bounds that point the right way for a target."""
-    if len(target) == 2:
-        return st.fixed_dictionaries({"min": sizes, "max": sizes.map(float.__neg__)})
+    if {"min", "max"} <= target.keys():
+        both = sizes if good else sizes.map(lambda size: 1000 + size)  # room for what is good
+        return st.fixed_dictionaries({"min": both, "max": both.map(float.__neg__)})
     rising = ("min" in target) == good
     side = "min" if rising else "max"
     return sizes.map(lambda size: {side: size if rising else -size})
@@ -167,21 +169,36 @@ def policies(draw):
     wanted = draw(st.dictionaries(names, targets(), min_size=1, max_size=5))
     movable = draw(st.dictionaries(names, rules(), min_size=1, max_size=4))
     some = st.lists(st.sampled_from(sorted(wanted)), unique=True)
+    window, settle = draw(st.floats(1, 3600)), draw(st.floats(0, 600))
     return {
         "targets": wanted,
         "rules": movable,
-        "observe_window_s": draw(st.floats(1, 3600)),
+        "observe_window_s": window,
         "min_samples": draw(st.integers(1, 10_000)),
-        "cooldown_s": draw(st.floats(1, 3600)),
+        "cooldown_s": window + settle + draw(sizes),
+        "settle_s": settle,
+        "warmup_s": draw(st.floats(120, 7200)),
         "safety": {
             "good": {name: draw(deltas(wanted[name], good=True)) for name in draw(some)},
             "warn": {name: draw(deltas(wanted[name], good=False)) for name in draw(some)},
+            "harm_budget": draw(st.floats(0.001, 3)),
+            "no_go_s": draw(st.floats(1, 604_800)),
         },
         "strategy": {
             "objective_weights": {name: draw(sizes) for name in draw(some)},
             "direction": {name: draw(st.sampled_from([1, -1])) for name in movable},
             "dry_run": draw(st.booleans()),
-            "max_concurrent_changes": draw(st.integers(1, 10)),
+            "max_concurrent_changes": draw(st.integers(1, 2)),
+            "confidence": draw(st.floats(0.8, 0.9999)),
+            "max_extensions": draw(st.integers(0, 100)),
+            "paired_toggling": True,
+            "max_step_mult": draw(st.floats(1, 4)),
+            "min_gain": draw(st.floats(0.0001, 1)),
+            "exploration": draw(st.floats(0, 5)),
+            "changes_per_hour": draw(st.integers(1, 3600)),
+            "idle_trial_s": draw(st.floats(1, 604_800)),
+            "forget_h": draw(st.floats(0.01, 8784)),
+            "target_margin": draw(st.floats(0, 0.5)),
         },
     }
 
@@ -199,8 +216,9 @@ def test_a_sound_policy_loads_and_says_what_was_written(policy):
     assert loaded.warnings == ()
     assert loaded.body["rules"] == policy["rules"]
     assert loaded.body["strategy"] == policy["strategy"]
+    assert loaded.body["warmup_s"] == policy["warmup_s"]
     for name, target in policy["targets"].items():
-        assert loaded.body["targets"][name] == {"min": None, "max": None, **target}
+        assert loaded.body["targets"][name] == {"min": None, "max": None, "scale": None, **target}
 
 
 def first(section):
@@ -229,6 +247,11 @@ def mutations(policy):
         ("strategy", "objective_weights", "nobody-has-this"): 1.0,
         ("strategy", "dry_run"): "no",
         ("strategy", "max_concurrent_changes"): 0,
+        ("strategy", "confidence"): 1.0,
+        ("strategy", "paired_toggling"): 1,
+        ("safety", "harm_budget"): 0.0,
+        ("targets", target, "scale"): 0.0,
+        ("warmup_s",): 60.0,
         ("observe_window_s",): 0.0,
         ("min_samples",): 1.5,
         ("cooldown_s",): "1:30",

@@ -8,7 +8,6 @@ from daemon.config.yaml_safe import read_yaml
 from daemon.errors import ConfigError
 
 SHIPPED = Path(__file__).parents[3] / "configs" / "self_tuning.yaml"
-SIGNALS = ("phase_diff", "creative_band", "risk_band", "entropy_rate")
 
 SMALL = """\
 targets:
@@ -36,29 +35,6 @@ def one(text, signals=None):
 
 
 # ── what holds ───────────────────────────────────────────────────────────────
-def test_the_file_that_users_have_loads_unchanged():
-    loaded = load_policy(SHIPPED, signals=SIGNALS)
-    policy = loaded.policy
-    assert {name: (target.min, target.max) for name, target in policy.targets.items()} == {
-        "phase_diff": (None, 0.05),
-        "creative_band": (0.24, None),
-        "risk_band": (None, 0.30),
-        "entropy_rate": (None, 0.28),
-    }
-    rule = policy.rules["risk_max"]
-    assert (rule.init, rule.min, rule.max, rule.lr, rule.weight) == (0.35, 0.20, 0.40, 0.02, 1.2)
-    assert (policy.observe_window_s, policy.min_samples, policy.cooldown_s) == (90, 300, 120)
-    assert policy.safety.good["creative_band"].min == 0.008
-    assert policy.safety.warn["entropy_rate"].min == 0.03
-    assert policy.strategy.direction == {"creative_min": 1, "risk_max": -1}
-    assert policy.strategy.dry_run is True
-    assert policy.strategy.max_concurrent_changes == 1
-    assert policy.objective_weight("phase_diff") == 1.2
-    assert policy.objective_weight("entropy_rate") == 0.5
-    assert loaded.path == SHIPPED
-    assert loaded.warnings == ()
-
-
 def test_what_is_left_out_has_the_values_of_the_shipped_file():
     policy, shipped = judged(SMALL).policy, load_policy(SHIPPED).policy
     for name in ("observe_window_s", "min_samples", "cooldown_s"):

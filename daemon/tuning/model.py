@@ -1,0 +1,209 @@
+"""The nouns of river 1: what an operator wants, what was seen, and what was decided.
+
+Everything here is a value. A rule's value is in the rule's own unit, a signal's
+in the signal's; moments are integer microseconds of UTC, durations seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from daemon.tuning.windows import BLOCK_US
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from daemon.tuning.reasons import Reason
+    from daemon.tuning.vocabulary import DecisionKind, Verdict
+    from daemon.tuning.windows import Blocks
+
+BLOCK_S = BLOCK_US / 1e6
+"""Seconds of a block."""
+
+
+# ── what an operator wants ───────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a signal should be; at least one bound is set."""
+
+    signal: str
+    low: float | None = None
+    high: float | None = None
+    weight: float = 0.5
+    scale: float | None = None
+    """How far outside of its bounds the signal counts as wholly missed; learned if None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A parameter that may be moved."""
+
+    name: str
+    low: float
+    high: float
+    step: float
+    init: float
+    weight: float = 1.0
+    direction: int = 0
+    """Which way to try first: a hint, never evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """How far a signal must move to count: a rise of at least ``rise``, a fall of ``fall``."""
+
+    rise: float | None = None
+    fall: float | None = None
+    """As a negative number: after less before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where a ranked session found the best value of a rule, and how surely."""
+
+    rule: str
+    best: float
+    radius: float
+    """Within it nothing is preferred: the session cannot tell its values apart."""
+    trust: float = 1.0
+    """From 0, as if there were no session, to 1, as strong a hint as there is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All that `decide` may know of an operator's wishes."""
+
+    targets: tuple[Target, ...]
+    rules: tuple[Rule, ...]
+    good: Mapping[str, Shift] = field(default_factory=dict)
+    warn: Mapping[str, Shift] = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
+    observe_window_s: float = 90.0
+    min_samples: int = 300
+    cooldown_s: float = 120.0
+    max_concurrent_changes: int = 1
+    warmup_s: float = 300.0
+    settle_s: float = 30.0
+    confidence: float = 0.97
+    max_extensions: int = 6
+    paired_toggling: bool = True
+    max_step_mult: float = 2.0
+    min_gain: float = 0.004
+    exploration: float = 0.6
+    harm_budget: float = 0.12
+    changes_per_hour: int = 30
+    idle_trial_s: float = 3600.0
+    no_go_s: float = 10_800.0
+    forget_h: float = 10.0
+    target_margin: float = 0.03
+    digest: str = ""
+
+    def signals(self) -> tuple[str, ...]:
+        """Name every signal that is read, in an order that the file's order does not change."""
+        named = {target.signal for target in self.targets} | set(self.warn)
+        return tuple(sorted(named))
+
+
+# ── what was seen ────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a cycle knows of the world; its moment is the end of the newest block."""
+
+    blocks: Blocks
+    rules: Mapping[str, float]
+    """The values in force, as read from the controls."""
+    held: str | None = None
+    """Why nothing may be changed at all: a HOLD file, a pause, a freeze of everything."""
+    barred: Mapping[str, str] = field(default_factory=dict)
+    """Rules that may not be moved, and why: frozen, foreign, busy."""
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    """Signals that are no evidence at the moment, and why."""
+
+    @property
+    def at_us(self) -> int:
+        """The moment of the observation."""
+        return self.blocks.end * BLOCK_US
+
+
+# ── what was decided ─────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One rule goes from one value to another."""
+
+    rule: str
+    old: float
+    new: float
+
+    def back(self) -> Move:
+        """Give the move that undoes this one."""
+        return Move(self.rule, self.new, self.old)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What is known of what a change did to one signal."""
+
+    signal: str
+    before: float
+    """Where the signal was: its level at the old setting, noise taken out."""
+    delta: float
+    low: float
+    high: float
+    """The 95 % interval of the delta."""
+    samples: int = 0
+    """Usable samples of the newest window after the change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What the evidence says of a change, and the numbers that it says it with."""
+
+    verdict: Verdict
+    cause: Reason
+    probability: float = 0.0
+    """That the score rose."""
+    gain: float = 0.0
+    """By how much the score rose, as far as can be told."""
+    spread: float = 0.0
+    """How unsure that is, as a standard deviation."""
+    worthwhile: float = 0.0
+    """The probability that it rose by as much as matters."""
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A step that was considered: what it should bring, and why it was passed over."""
+
+    moves: tuple[Move, ...]
+    gain: float = 0.0
+    spread: float = 0.0
+    risk: float = 0.0
+    """The probability that it loses more than the harm budget."""
+    refused: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdicts:
+    """The numbers behind a decision, whatever it was about."""
+
+    score: float | None = None
+    judgement: Judgement | None = None
+    chosen: Candidate | None = None
+    passed_over: tuple[Candidate, ...] = ()
+    detail: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a cycle came to. Whoever acts on it reports back through `change.evolve`."""
+
+    kind: DecisionKind
+    reason: Reason
+    at_us: int
+    moves: tuple[Move, ...] = ()
+    """What the controls are to be set to: absolute values, with those they replace."""
+    change: int | None = None
+    """Which change this is about, counted by the core from 1."""
+    numbers: Verdicts = Verdicts()
