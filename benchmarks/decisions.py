@@ -3,6 +3,7 @@
     python benchmarks/decisions.py --quick                a few minutes
     python benchmarks/decisions.py --seeds 30 --jobs 2    the whole comparison
     python benchmarks/decisions.py --plants linear,cliff --policies pattern,core
+    python benchmarks/decisions.py --seeds 30 --known runs.json --json runs.json
 
 Every policy governs the same instances of every plant under the same noise. What
 counts is the plant's response without noise, which no policy sees. A figure is
@@ -19,19 +20,19 @@ import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from baselines import BASELINES
 from measure import Goal, Table, report, say
 from plants import BY_NAME, SPECS, Plant
-from trials import judge, play, reference
+from trials import Result, judge, play, reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from trials import Policy, Result
+    from trials import Policy
 
 CORE = "core"
 """The name under which our own decisions stand in the tables."""
@@ -53,6 +54,7 @@ class Wish:
     hours: float | None
     jobs: int
     json: Path | None
+    known: Path | None
     quick: bool
     strict: bool
 
@@ -71,6 +73,7 @@ def parse(arguments: list[str]) -> Wish:
     add("--hours", type=float, help="length of each run (default: 8 to 24, by plant)")
     add("--jobs", type=int, default=1, help="processes at the same time")
     add("--json", type=Path, metavar="FILE", help="write the tables and every run to a file, too")
+    add("--known", type=Path, metavar="FILE", help="do not run again what --json wrote there")
     add("--quick", action="store_true", help="3 seeds, 6 hours")
     add("--strict", action="store_true", help="exit with 1 when a goal is missed")
     wish = Wish(**vars(parser.parse_args(arguments)))
@@ -142,15 +145,38 @@ def run(job: Job) -> list[Result]:
 def all_results(wish: Wish, policies: tuple[str, ...]) -> list[Result]:
     """Run what was asked for, in several processes if wished."""
     seeds = range(wish.first_seed, wish.first_seed + wish.seeds)
-    jobs: list[Job] = [(name, seed, policies, wish.hours) for name in wish.plants for seed in seeds]
+    results = known_results(wish, policies)
+    done = {(one.plant, one.seed, one.policy) for one in results}
+    jobs: list[Job] = []
+    for name, seed in product(wish.plants, seeds):
+        missing = tuple(policy for policy in policies if (name, seed, policy) not in done)
+        jobs += [(name, seed, missing, wish.hours)] if missing else []
     every = max(1, len(jobs) // 20)
-    results: list[Result] = []
     with multiprocessing.Pool(wish.jobs) if wish.jobs > 1 else _Here() as pool:
         for number, found in enumerate(pool.imap(run, jobs), start=1):
             results += found
             if number % every == 0:
                 say(f"{number} of {len(jobs)}: {found[0].plant}, seed {found[0].seed}")
     return results
+
+
+def known_results(wish: Wish, policies: tuple[str, ...]) -> list[Result]:
+    """Read those of the runs asked for that were made before; our own may have changed since."""
+    if wish.known is None:
+        return []
+    written = json.loads(wish.known.read_text(encoding="utf-8"))
+    if written["hours"] != wish.hours:
+        sys.exit(f"{wish.known} holds runs of another length")
+    seeds = range(wish.first_seed, wish.first_seed + wish.seeds)
+    results = [Result(**run) for run in written["runs"]]
+    return [
+        one
+        for one in results
+        if one.policy in policies
+        and one.policy != CORE
+        and one.plant in wish.plants
+        and one.seed in seeds
+    ]
 
 
 class _Here:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RATE_HZ = 5
 """Samples a second."""
 
+BLOCK = 5 * RATE_HZ
+"""Samples of a block: what our own policy gathers before it looks at them."""
+
 SMALLEST_EFFECT_SD = 0.4
 """What counts as an improvement, in sd of one sample: the threshold of the fixed-threshold test."""
 

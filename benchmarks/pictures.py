@@ -19,22 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from judges import HISTORY, OURS, PAIRS, SETTLE, TOGGLED, TURN, WINDOW, judge_all
 from measure import say
 from noise import RATE_HZ, SMALLEST_EFFECT_SD, remembering
 from svg import COLOURS, FAINT, INK, MUTED, Axis, Panel, Picture
 from textbook import welch
-from verdicts import (
-    HISTORY,
-    OURS,
-    PAIRS,
-    SETTLE,
-    TOGGLED,
-    TURN,
-    WINDOW,
-    judge_all,
-    parse,
-    triggered,
-)
+from verdicts import parse, triggered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

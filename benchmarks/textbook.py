@@ -162,3 +162,55 @@ def toggled(windows: Floats) -> Verdicts:
     hidden = (1 + (number - 1) * alike) / (1 - alike)
     error = effects.std(axis=1, ddof=1) * np.sqrt(hidden / number)
     return _compare(effects.mean(axis=1), error, t_limit(float(number - 1)))
+
+
+# ── with the noise of a longer past ──────────────────────────────────────────
+COARSE = 6
+"""Blocks of the coarser of two scales."""
+
+PHI_MAX = 0.995
+
+
+def pooled(past: Floats, window: Floats, weights: Floats) -> Verdicts:
+    """Compare by a z test whose error comes from a long past: AR(1) noise, at two scales.
+
+    ``past`` and ``window`` hold blocks, a row for each repetition; ``weights``
+    say what of the window is compared, and add up to nothing. Of a fit to blocks
+    and one to means of six the larger error counts: fast noise over slow looks
+    like neither.
+    """
+    variance = np.zeros(len(past))
+    for span in (1, COARSE):
+        lag_one, spread = _remembered(_means(past, span))
+        coarse = weights.reshape(-1, span).sum(axis=1)
+        lags = np.arange(len(coarse))
+        overlap = np.correlate(coarse, coarse, "full")[len(coarse) - 1 :]
+        overlap[1:] *= 2
+        variance = np.maximum(variance, spread * (lag_one[:, None] ** lags @ overlap))
+    return _compare(window @ weights, np.sqrt(variance), Z)
+
+
+def _means(blocks: Floats, span: int) -> Floats:
+    number = blocks.shape[1] // span
+    means: Floats = blocks[:, : number * span].reshape(len(blocks), number, span).mean(axis=2)
+    return means
+
+
+def _remembered(series: Floats) -> tuple[Floats, Floats]:
+    """Fit an AR(1) process to each row, corrected for the length; gives its memory and variance."""
+    off = series - series.mean(axis=1, keepdims=True)
+    now, then = off[:, 1:], off[:, :-1]
+    lag_one = (now * then).sum(axis=1) / ((now**2 + then**2).sum(axis=1) / 2)
+    lag_one = lag_one + (1 + 4 * np.maximum(lag_one, 0.0)) / series.shape[1]
+    lag_one = np.clip(lag_one, 0.0, PHI_MAX)
+    left = ((now - lag_one[:, None] * then) ** 2).mean(axis=1)
+    return lag_one, left / (1 - lag_one**2)
+
+
+def placebo(past: Floats, window: Floats, weights: Floats) -> Verdicts:
+    """Compare by a t test whose error is how far the same comparison was off in the past."""
+    width = len(weights)
+    past = np.lib.stride_tricks.sliding_window_view(past, width, axis=1)[:, ::COARSE]
+    error = np.sqrt(((past @ weights) ** 2).mean(axis=1))
+    freedom = max(3, (past.shape[1] * COARSE + width) // width)
+    return _compare(window @ weights, error, t_limit(float(freedom)))

@@ -7,119 +7,72 @@
 One signal at 5 Hz, the lower the better; 90 s before a change, 30 s to settle,
 90 s after it. Effects are in multiples of the smallest one that counts, 0.4 sd
 of a sample. With R repetitions a share of 5 % is known to about 22/sqrt(R) points.
+The last tests of a table know half an hour of quiet history, as our verdicts do.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import math
+import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from judges import (
+    EXTENDED,
+    HISTORY,
+    OURS,
+    PAIRS,
+    SETTLE,
+    TURN,
+    WINDOW,
+    chunks,
+    core_part,
+    judge_all,
+    judge_toggled,
+    judges,
+    shares,
+)
 from measure import Goal, Table, report, say
 from noise import FAMILIES, RATE_HZ, SMALLEST_EFFECT_SD
-from textbook import (
-    Verdicts,
-    Z,
-    batch_means,
-    mann_whitney,
-    newey_west,
-    peeking,
-    threshold,
-    toggled,
-    welch,
-)
+from textbook import Z
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from noise import Family
+    from core import Ending
     from numpy.typing import NDArray
-    from textbook import Test
+    from textbook import Verdicts
 
     Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
-    Core = Callable[[Floats, int], tuple[Bools, Bools]]
-    Judge = Callable[[Floats, int], Verdicts]
-
-HISTORY = 30 * 60 * RATE_HZ
-"""Quiet samples before it all, for whoever learns from them."""
-
-WINDOW = 90 * RATE_HZ
-SETTLE = 30 * RATE_HZ
-PAIRS = 3
-TURN = WINDOW
-"""A toggled setting stays for 90 s; its first 30 s are left out."""
-
-CHUNK = 100
-"""Repetitions drawn at once."""
+    Toggles = Callable[[Floats, int, float], list[Ending]]
+    Guard = Callable[[Floats, int], Floats]
 
 BAD_SD = 1.5
 """How much worse than usual a window must be to call for a change, in sd of windows."""
 
+LONGEST = 2 * 3600 * RATE_HZ
+"""For how long a change is followed that is made again and again."""
+
+GUARDED_FOR = 120 * RATE_HZ
+SLOW_FAMILIES = {"AR .99", "AR .999", "mixed"}
+"""What remembers for so long that a guard has to wait."""
+
 TRENDS = (0.0, 0.5, 1.0, 2.0)
 
-SECTIONS = ("memory", "same", "power", "harm", "trigger", "trend")
-SAME_GOAL = Goal(7.0)
+SECTIONS = ("memory", "same", "power", "harm", "trigger", "trend", "toggles", "guard")
+SAME_GOAL = Goal(6.0)
 """5 %, and what chance adds to a few hundred repetitions in ten columns."""
+
+HARM_GOAL = Goal(0.5)
+ALARM_GOAL = Goal(1.0)
+NOTICED_GOAL = Goal(20.0)
 
 _POWER = 0.8416212335729143
 """What a normal variable exceeds in 20 % of cases: together with ``Z``, a power of 80 %."""
-
-
-def _between(test: Test) -> Judge:
-    """Let a test see the 90 s before a change, and those after it has settled."""
-
-    def judge(samples: Floats, change: int) -> Verdicts:
-        after = change + SETTLE
-        return test(samples[:, change - WINDOW : change], samples[:, after : after + WINDOW])
-
-    return judge
-
-
-TESTS: dict[str, Judge] = {
-    "fixed threshold": _between(threshold(SMALLEST_EFFECT_SD)),
-    "Welch's t": _between(welch),
-    "Welch's t, every 10 s": _between(peeking(welch, 10)),
-    "Mann-Whitney": _between(mann_whitney),
-    "Newey-West": _between(newey_west),
-    "batch means, 10 s": _between(batch_means(10)),
-    "batch means, 30 s": _between(batch_means(30)),
-}
-TOGGLED = f"toggled, {PAIRS} pairs"
-OURS = "ours"
-
-
-def core_verdicts() -> Core | None:
-    """Find our own verdicts; None where ``benchmarks/core.py``, which asks for them, is missing.
-
-    They are given samples, a row for each repetition, in sd of one sample, and
-    the place of the first one after the change; they return of each row whether
-    they would keep the change and whether they would take it back.
-    """
-    try:
-        found: Core | None = getattr(importlib.import_module("core"), "core_verdicts", None)
-    except ModuleNotFoundError as error:
-        if error.name == "core":
-            return None
-        raise
-    return found
-
-
-def judges() -> dict[str, Judge]:
-    """Give all that decide on two windows."""
-    core = core_verdicts()
-    if core is None:
-        return TESTS
-
-    def ours(samples: Floats, change: int) -> Verdicts:
-        return Verdicts(*core(samples, change))
-
-    return {**TESTS, OURS: ours}
 
 
 @dataclass(frozen=True)
@@ -164,53 +117,8 @@ def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
 
 
 # ── the shares of wrong and right verdicts ───────────────────────────────────
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """How often a change was found to have helped, and how often to have harmed, in percent."""
-
-    kept: float
-    taken_back: float
-
-
 def _chunks(family: str, wish: Wish, samples: int) -> Iterator[Floats]:
     return chunks(FAMILIES[family], wish.repetitions, (wish.seed, samples))
-
-
-def chunks(family: Family, repetitions: int, seed_and_samples: tuple[int, int]) -> Iterator[Floats]:
-    """Draw so many rows, a few at a time: the same for the same seed."""
-    seed, samples = seed_and_samples
-    for start in range(0, repetitions, CHUNK):
-        rng = np.random.default_rng([seed, start])
-        yield family(rng, min(CHUNK, repetitions - start), samples)
-
-
-def judge_all(family: Family, effect: float, repetitions: int, seed: int) -> dict[str, Shares]:
-    """Let everybody judge changes of this effect; positive ones help."""
-    change = HISTORY + WINDOW
-    found: dict[str, list[Verdicts]] = {}
-    for noise in chunks(family, repetitions, (seed, change + (2 * PAIRS + 1) * TURN)):
-        samples = noise.copy()
-        samples[:, change:] -= effect * SMALLEST_EFFECT_SD
-        for name, judge in judges().items():
-            seen = samples[:, : change + SETTLE + WINDOW]
-            found.setdefault(name, []).append(judge(seen, change))
-        windows = _toggled_windows(noise[:, HISTORY:], effect * SMALLEST_EFFECT_SD)
-        found.setdefault(TOGGLED, []).append(toggled(windows))
-    return {name: _shares(verdicts) for name, verdicts in found.items()}
-
-
-def _toggled_windows(noise: Floats, effect: float) -> Floats:
-    """Average the settled part of each turn; every second one has the change."""
-    turns = noise[:, : (2 * PAIRS + 1) * TURN].reshape(len(noise), 2 * PAIRS + 1, TURN)
-    windows: Floats = np.nanmean(turns[:, :, SETTLE:], axis=2)
-    windows[:, 1::2] -= effect
-    return windows
-
-
-def _shares(verdicts: list[Verdicts]) -> Shares:
-    fell = np.concatenate([one.fell for one in verdicts])
-    rose = np.concatenate([one.rose for one in verdicts])
-    return Shares(100 * float(fell.mean()), 100 * float(rose.mean()))
 
 
 def shares_table(title: str, effect: float, wish: Wish, *, worst: bool) -> Table:
@@ -224,12 +132,9 @@ def shares_table(title: str, effect: float, wish: Wish, *, worst: bool) -> Table
     for name in results[0]:
         kept = [round(result[name].kept, 1) for result in results]
         figure = max(kept) if worst else sum(kept) / len(kept)
-        table.add(name, *kept, figure=figure, goal=None if effect else _goal(name))
+        goal = None if effect > 0 else HARM_GOAL if effect else SAME_GOAL
+        table.add(name, *kept, figure=figure, goal=goal if name == OURS else None)
     return table
-
-
-def _goal(name: str) -> Goal | None:
-    return SAME_GOAL if name == OURS else None
 
 
 # ── what 90 seconds hold ─────────────────────────────────────────────────────
@@ -283,7 +188,7 @@ def triggered(family: str, wish: Wish) -> Floats:
     """
     cut = []
     reach = HISTORY + WINDOW
-    more = 2 * (SETTLE + WINDOW)
+    more = 2 * (SETTLE + WINDOW) + EXTENDED
     for noise in _chunks(family, wish, 2 * HISTORY + reach + more):
         for row in noise:
             end = _bad_window_end(row, len(row) - more)
@@ -317,13 +222,13 @@ def trigger_table(wish: Wish, *, fresh: bool) -> Table:
         samples = triggered(family, wish)
         found.append(
             {
-                name: round(_shares([judge(samples, change)]).kept, 1)
+                name: round(shares([judge(samples, change)]).kept, 1)
                 for name, judge in judges().items()
             }
         )
     for name in judges():
         cells = [kept[name] for kept in found]
-        table.add(name, *cells, figure=max(cells), goal=_goal(name) if fresh else None)
+        table.add(name, *cells, figure=max(cells), goal=SAME_GOAL if name == OURS else None)
     return table
 
 
@@ -342,21 +247,101 @@ def trend_table(wish: Wish) -> Table:
         verdicts: dict[str, list[Verdicts]] = {}
         for noise in _chunks("AR .9", wish, change + (2 * PAIRS + 1) * TURN):
             fall = slope * SMALLEST_EFFECT_SD / (120 * RATE_HZ)
-            samples = noise - fall * np.arange(noise.shape[1])
+            samples = noise - fall * (np.arange(noise.shape[1]) - change)
             for name, judge in judges().items():
                 verdicts.setdefault(name, []).append(judge(samples, change))
-            windows = _toggled_windows(samples[:, HISTORY:], 0.0)
-            verdicts.setdefault(TOGGLED, []).append(toggled(windows))
-        found.append({name: round(_shares(each).kept, 1) for name, each in verdicts.items()})
+            for name, told in judge_toggled(samples, 0.0).items():
+                verdicts.setdefault(name, []).append(told)
+        found.append({name: round(shares(each).kept, 1) for name, each in verdicts.items()})
     for name in found[0]:
         *cells, last = (kept[name] for kept in found)
-        table.add(name, *cells, figure=last, goal=_goal(name))
+        table.add(name, *cells, figure=last)
     return table
+
+
+# ── only ours ────────────────────────────────────────────────────────────────
+def toggles_table(wish: Wish) -> Table:
+    """Show what becomes of a change that is made, unmade and made again while it is undecided."""
+    table = Table(
+        "Our loop, which makes a change again while nothing is decided",
+        ("effect", "what", *wish.families, "worst"),
+        notes=(
+            "Effects in smallest ones. Kept: in the end, however often it was made; each time: of",
+            "all times it was made. Let be: neither kept nor given up within two hours, because",
+            "too little was to be expected of it. One repetition in four of those asked for.",
+        ),
+    )
+    for effect in (0, 1, 2, -2):
+        endings = [_endings(family, effect, wish) for family in wish.families]
+        kept = [100 * _mean(one.kept for one in each) for each in endings]
+        let_be = [100 * _mean(not (one.kept or one.given_up) for one in each) for each in endings]
+        settled = [statistics.median(one.took_s / 60 for one in each) for each in endings]
+        goal = None if effect > 0 else HARM_GOAL if effect else SAME_GOAL
+        worst = min(kept) if effect > 0 else max(kept)
+        table.add(f"{effect:g}", "kept, %", *kept, figure=worst, goal=goal)
+        if not effect:
+            each_time = [100 * _kept_each_time(each) for each in endings]
+            table.add("0", "kept each time, %", *each_time, figure=max(each_time))
+        table.add(f"{effect:g}", "let be, %", *let_be, figure=max(let_be))
+        table.add(f"{effect:g}", "median minutes", *settled, figure=max(settled))
+    return table
+
+
+def _kept_each_time(endings: list[Ending]) -> float:
+    return sum(one.kept for one in endings) / max(sum(one.made for one in endings), 1)
+
+
+def _endings(family: str, effect: float, wish: Wish) -> list[Ending]:
+    say(f"our loop, effect {effect:g}: {family}")
+    toggles: Toggles = core_part("core_toggles")
+    change = HISTORY + WINDOW
+    drawn = chunks(FAMILIES[family], wish.repetitions // 4, (wish.seed, change + LONGEST))
+    return [one for noise in drawn for one in toggles(noise, change, effect * SMALLEST_EFFECT_SD)]
+
+
+def _mean(values: Iterable[float]) -> float:
+    return statistics.fmean(values)
+
+
+def guard_table(wish: Wish) -> Table:
+    """Show how soon a guard notices that its bound is broken, and how often when it is not."""
+    table = Table(
+        "Our guard: a signal gets worse by a multiple of what its guard allows",
+        ("times", "what", *wish.families, "worst"),
+        notes=("What is not noticed in two minutes is left to the verdict.",),
+    )
+    for times in (0.0, 1.0, 2.0):
+        taken = [_taken(family, times, wish) for family in wish.families]
+        within = [100 * float(np.isfinite(each).mean()) for each in taken]
+        seconds = [float(np.median(np.nan_to_num(each, nan=np.inf))) for each in taken]
+        if not times:
+            table.add("0", "in 120 s, %", *within, figure=max(within), goal=ALARM_GOAL)
+            continue
+        fast = [
+            second
+            for family, second in zip(wish.families, seconds, strict=True)
+            if family not in SLOW_FAMILIES
+        ]
+        table.add(f"{times:g}", "in 120 s, %", *within, figure=min(within))
+        goal = NOTICED_GOAL if fast else None
+        table.add(f"{times:g}", "median s", *seconds, figure=max(fast or seconds), goal=goal)
+    return table
+
+
+def _taken(family: str, times: float, wish: Wish) -> Floats:
+    say(f"our guard, {times:g} times: {family}")
+    guard: Guard = core_part("core_guard")
+    change = HISTORY + WINDOW
+    taken = []
+    for noise in _chunks(family, wish, change + GUARDED_FOR):
+        noise[:, change:] += times * core_part("WARN_SD")
+        taken.append(guard(noise, change))
+    return np.concatenate(taken)
 
 
 def tables(wish: Wish) -> Iterator[Table]:
     """Measure what was asked for, one table after the other."""
-    if core_verdicts() is None:
+    if core_part("core_verdicts") is None:
         say("benchmarks/core.py gives no verdicts of ours; comparing the others")
     if "memory" in wish.only:
         yield memory_table()
@@ -372,6 +357,10 @@ def tables(wish: Wish) -> Iterator[Table]:
         yield trigger_table(wish, fresh=True)
     if "trend" in wish.only:
         yield trend_table(wish)
+    if "toggles" in wish.only and core_part("core_toggles") is not None:
+        yield toggles_table(wish)
+    if "guard" in wish.only and core_part("core_guard") is not None:
+        yield guard_table(wish)
 
 
 def main(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ nothing below.
 
 from __future__ import annotations
 
+import getpass
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING
 
 from daemon import log
 from daemon.clock import Clock, SystemClock
-from daemon.config.policy_file import policy_in_force
+from daemon.config.policy_file import load_policy, policy_in_force
 from daemon.config.settings import load_settings
-from daemon.services import doctor
+from daemon.errors import DaemonError
+from daemon.services import calibration, doctor
+from daemon.services.calibration import Calibrator, Ready
+from daemon.services.replay import Judged, Replay, Report, replaying
 from daemon.services.upkeep import Upkeep, as_heads, catalogue
 from daemon.store.engine import Options
 from daemon.store.health import Finding
@@ -24,13 +28,33 @@ from daemon.store.migrate import home
 from daemon.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from daemon.config.policy_file import LoadedPolicy
     from daemon.config.settings import Loaded, Settings
+    from daemon.errors import Problem
 
 
-__all__ = ["App", "Upkeep", "as_heads", "build", "catalogue", "diagnose", "shipped"]
+__all__ = [
+    "App",
+    "Calibrator",
+    "Judged",
+    "Ready",
+    "Replay",
+    "Report",
+    "Upkeep",
+    "actor",
+    "as_heads",
+    "build",
+    "catalogue",
+    "diagnose",
+    "doubts",
+    "shipped",
+]
+
+
+LINT_PATIENCE_S = 2.0
+"""How long a check of a file waits for a database."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +69,10 @@ class App:
         """The settings in force."""
         return self.loaded.settings
 
-    def policy(self) -> LoadedPolicy:
-        """Read the policy file, checked against the signals that are declared."""
+    def policy(self, path: Path | None = None) -> LoadedPolicy:
+        """Read the policy in force or another file, checked against the signals declared."""
+        if path is not None:
+            return load_policy(path, signals=set(self.settings.signals))
         return policy_in_force(self.loaded)
 
     @contextmanager
@@ -57,6 +83,19 @@ class App:
             if not any_schema:
                 upkeep.require_schema(auto_upgrade=self.settings.database.auto_upgrade)
             yield upkeep
+
+    @contextmanager
+    def replay(self, policy: Path | None, since_us: int | None) -> Iterator[Replay]:
+        """Open the database to run again what is on record in it."""
+        other = load_policy(policy) if policy else None  # its signals are those on record
+        with self.upkeep() as upkeep, replaying(upkeep.store, other, self.policy, since_us) as run:
+            yield run
+
+    @contextmanager
+    def calibrator(self) -> Iterator[Calibrator]:
+        """Open the database to measure a policy on what was recorded."""
+        with self.upkeep() as upkeep:
+            yield Calibrator(upkeep.store, self.clock)
 
     def open_store(self) -> Store:
         """Open the database of the settings."""
@@ -84,6 +123,28 @@ def build(config: str | None, environ: Mapping[str, str] | None = None) -> App:
 def shipped() -> Path:
     """Find the folder that holds what the daemon ships: configs, migrations, sample data."""
     return home()
+
+
+def actor() -> str:
+    """Name who is typing, for the record."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def doubts(config: str | None, policies: Sequence[LoadedPolicy]) -> list[Problem]:
+    """Warn of what noise on record hides from policies; without a database there is nothing to say.
+
+    Nothing is created and nobody is waited for: a file may be checked anywhere.
+    """
+    try:
+        database = load_settings(Path(config) if config else None, os.environ).settings.database
+        hasty = Options(busy_timeout_s=LINT_PATIENCE_S, statement_timeout_s=LINT_PATIENCE_S)
+        with Store.open(database.url.get_secret_value(), hasty) as store:
+            return calibration.doubts(store, policies)
+    except DaemonError:
+        return []
 
 
 def diagnose(config: str | None) -> Iterator[Finding]:

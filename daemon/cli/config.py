@@ -14,7 +14,8 @@ from daemon.config import effective, lint, starter
 from daemon.config.policy_file import policy_in_force
 from daemon.config.schema import MODELS, json_schema
 from daemon.config.settings import load_settings
-from daemon.errors import Exit
+from daemon.config.urls import is_absent
+from daemon.errors import ConfigError, Exit
 
 if TYPE_CHECKING:
     from daemon.errors import Problem
@@ -51,7 +52,8 @@ def lint_command(
 
     Without FILES: the settings in force, environment included, and the policy
     that they name. With FILES: each by itself. Ends with 78 if anything is
-    refused; warnings alone end with 0.
+    refused; warnings alone end with 0. Where a calibration is on record, effects
+    that a policy asks for and its window cannot tell from noise are warned of.
 
     \b
     Examples:
@@ -64,6 +66,7 @@ def lint_command(
         if files
         else lint.lint_in_force(_path(config), os.environ)
     )
+    report.warnings += _hidden(config, report)
     if output != "table":
         show(Rows("daemon.config.lint/1", lint.COLUMNS, report.rows()), output)
         ctx.exit(Exit.CONFIG if report.problems else Exit.DONE)
@@ -126,6 +129,24 @@ def init_command(directory: Path, config: str | None) -> None:
     for path, is_new in starter.lay_out(app.shipped() / "configs", directory):
         click.echo(f"wrote    {path}" if is_new else f"is there {path}")
     say("edit them, then: daemon config lint")
+
+
+def _hidden(config: str | None, report: lint.Report) -> list[Problem]:
+    """Ask what was recorded of the noise, if anything is asked of the signals."""
+    asking = [loaded for loaded in report.policies if loaded.policy.safety.good]
+    if not asking or _nothing_recorded(config):
+        return []
+    from daemon import app  # noqa: PLC0415 - loads the database: only where it has something to say
+
+    return app.doubts(config, asking)
+
+
+def _nothing_recorded(config: str | None) -> bool:
+    try:
+        database = load_settings(_path(config), os.environ).settings.database
+    except ConfigError:
+        return True
+    return is_absent(database.url.get_secret_value())
 
 
 def _path(config: str | None) -> Path | None:

@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "config": ("daemon.cli.config:group", "Check, show and describe the configuration."),
+    "ctl": ("daemon.cli.ctl:group", "Ask the tuner, and tell it what to do."),
     "db": ("daemon.cli.db:group", "Create, upgrade, check, query and export the database."),
     "demo": (
         "daemon.cli.demo:command",
         "See the whole thing at work on data that it brings along.",
     ),
     "doctor": ("daemon.cli.doctor:command", "Find out what is wrong with this installation."),
+    "replay": (
+        "daemon.cli.replay:command",
+        "Run what is on record again, with the same policy or with another one.",
+    ),
 }
 """Name of a command, where it lives, and its line in ``--help``."""
 

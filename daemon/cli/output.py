@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,8 @@ class Rows:
     columns: Sequence[str]
     rows: Iterable[Sequence[Any]]
     note: str | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What is to be said of all rows together, for json and yaml."""
 
 
 def show(result: Rows, output: str) -> None:
@@ -148,6 +150,7 @@ def as_records(result: Rows) -> dict[str, Any]:
     """Rows as the object that json and yaml print."""
     return {
         "schema": result.schema,
+        **_finite(plain(result.about)),
         "rows": [
             {
                 column: _finite(plain(value))

@@ -29,6 +29,8 @@ class Report:
     accepted: list[tuple[str, str]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    policies: list[LoadedPolicy] = field(default_factory=list)
+    """The policies that hold: what else is known of them can still be asked."""
 
     def rows(self) -> list[tuple[str | None, int | None, str | None, str, str, str | None]]:
         """Give problems and warnings as rows for a machine."""
@@ -127,6 +129,7 @@ def _accept_policy(report: Report, loaded: LoadedPolicy) -> None:
         f"sha256 {loaded.digest[:12]}",
     ]
     report.accepted.append((str(loaded.path), f"policy: {', '.join(parts)}"))
+    report.policies.append(loaded)
     report.warnings += loaded.warnings
 
 

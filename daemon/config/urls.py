@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from daemon.config.problems import refuse
 
@@ -32,6 +33,11 @@ def check_database_url(url: str) -> None:
         _check_postgres(url.partition("://")[2])
     else:
         raise refuse("is not the URL of a SQLite file or of a Postgres database", EXAMPLES)
+
+
+def is_absent(url: str) -> bool:
+    """Tell whether a URL names a file that is not there: so nothing is on record yet."""
+    return url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists()
 
 
 def _check_sqlite(path: str) -> None:

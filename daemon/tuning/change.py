@@ -14,7 +14,7 @@ import numpy as np
 
 from daemon.tuning import effects
 from daemon.tuning.guards import HOUR
-from daemon.tuning.model import BLOCK_S
+from daemon.tuning.model import blocks_of
 from daemon.tuning.reasons import Reason
 from daemon.tuning.state import NoGo, Phase, Quiet, State
 from daemon.tuning.verdict import NULL
@@ -30,11 +30,19 @@ BACK_OFF_S = 120.0
 BACK_OFF_MAX_S = 3600.0
 """A key that failed rests so long, twice as long each time, and at most an hour."""
 
-GIVE_UPS = 4
+DOUBLINGS = 20
+"""More doublings than any pause has room for."""
+
+GIVE_UPS = 5
 """Keys given up per rule before the loop slows down."""
+
+DRY = 4
+"""A change that is tried again counts as a quarter of a key given up."""
 
 LIKELY = 0.5
 """Above this probability of having helped, an undecided change is worth another try."""
+
+UNDECIDED = {Reason.NOT_PROVEN, Reason.NO_EFFECT}
 
 LONG_STEP = 1.5
 """A step of so many single ones is a long one; there is nothing beyond it to go to."""
@@ -61,20 +69,20 @@ class Refused:
 Event = Applied | Refused
 
 
-def blocks_of(seconds: float) -> int:
-    """Count the blocks of a time, rounded."""
-    return round(seconds / BLOCK_S)
-
-
 def evolve(state: State, event: Event, policy: Policy) -> State:
     """Take into account what became of a decision."""
     if state.trial is None or state.phase not in {Phase.OPENING, Phase.CLOSING}:
         return state
+    if state.subject != policy.subject():
+        return replace(state, phase=Phase.IDLE, trial=None) if _done(event) else state
     if state.phase is Phase.OPENING:
-        if isinstance(event, Applied):
-            return _opened(state, state.trial, event.block, policy)
-        return _dropped(state, state.trial, event.block, policy)
-    return _closed(state, state.trial, event.block, policy) if isinstance(event, Applied) else state
+        then = _opened if _done(event) else _dropped
+        return then(state, state.trial, event.block, policy)
+    return _closed(state, state.trial, event.block, policy) if _done(event) else state
+
+
+def _done(event: Event) -> bool:
+    return isinstance(event, Applied)
 
 
 def _opened(state: State, trial: Trial, block: int, policy: Policy) -> State:
@@ -100,7 +108,8 @@ def _opened(state: State, trial: Trial, block: int, policy: Policy) -> State:
 def _dropped(state: State, trial: Trial, block: int, policy: Policy) -> State:
     """Nothing happened: the same step is not asked for again at once."""
     until = {**state.memory.until, trial.key: block + blocks_of(policy.cooldown_s)}
-    return replace(state, phase=Phase.IDLE, trial=None, memory=replace(state.memory, until=until))
+    memory = replace(state.memory, until=until)
+    return replace(state, phase=Phase.IDLE, trial=None, memory=memory, reason=Reason.WAITING)
 
 
 def _closed(state: State, trial: Trial, block: int, policy: Policy) -> State:
@@ -128,9 +137,15 @@ def superseded(state: State, setting: tuple[float, ...], block: int, policy: Pol
         pairs = zip(policy.rules, state.setting, setting, strict=True)
         steps = np.array([(new - old) / rule.step for rule, old, new in pairs])
         believed = effects.moved(believed, steps, new_ground=True)
-    phase = Phase.WARMING if state.phase is Phase.WARMING else Phase.IDLE
+    pairs = zip(policy.rules, state.setting, setting, strict=True)
+    until = block + blocks_of(policy.cooldown_s)
+    rest = {rule.name: until for rule, old, new in pairs if old != new}
     return replace(
-        _at_setting(state, setting, block, policy), phase=phase, believed=believed, trial=None
+        _at_setting(state, setting, block, policy),
+        phase=Phase.WARMING if state.phase is Phase.WARMING else Phase.IDLE,
+        believed=believed,
+        trial=None,
+        memory=replace(state.memory, resting={**state.memory.resting, **rest}),
     )
 
 
@@ -168,6 +183,7 @@ def kept(state: State, trial: Trial) -> State:
         failures=_without(memory.failures, trial.key),
         repeats=_without(memory.repeats, trial.key),
         given_up=0,
+        dry=0,
         idle_until=0,
     )
     return replace(state, phase=Phase.IDLE, trial=None, memory=memory)
@@ -175,7 +191,7 @@ def kept(state: State, trial: Trial) -> State:
 
 def taken_back(state: State, trial: Trial, found: Judgement, block: int, policy: Policy) -> State:
     """Remember that a change is to be taken back, and what that says of the next."""
-    memory = state.memory
+    memory = replace(state.memory, dry=state.memory.dry + 1)
     if found.cause is Reason.GUARD_BROKEN:
         memory = _kept_off(memory, trial, block, policy)
     else:
@@ -224,7 +240,7 @@ def _again(memory: Memory, trial: Trial, found: Judgement, policy: Policy) -> bo
         Reason.INSUFFICIENT_DATA,
     }:
         return False
-    if not policy.paired_toggling or slowed(memory, policy):
+    if not policy.paired_toggling or fruitless(memory, policy) > 0:
         return False
     if memory.repeats.get(trial.key, 0) >= policy.max_extensions:
         return False
@@ -232,25 +248,26 @@ def _again(memory: Memory, trial: Trial, found: Judgement, policy: Policy) -> bo
     return found.probability > LIKELY or short
 
 
-def slowed(memory: Memory, policy: Policy) -> bool:
-    """Tell whether so much was given up in a row that the loop only looks in now and then."""
-    return memory.given_up > GIVE_UPS * len(policy.rules)
+def fruitless(memory: Memory, policy: Policy) -> float:
+    """Tell by how much more was tried in vain than a loop should before it slows down."""
+    return memory.given_up + memory.dry / DRY - GIVE_UPS * len(policy.rules)
 
 
 def _given_up(memory: Memory, trial: Trial, block: int, policy: Policy) -> Memory:
     times = memory.failures.get(trial.key, 0)
-    pause = min(BACK_OFF_S * 2.0**times, BACK_OFF_MAX_S)
-    given_up = memory.given_up + 1
-    over = given_up - GIVE_UPS * len(policy.rules)
-    idle = block + blocks_of(min(BACK_OFF_S * 2.0**over, policy.idle_trial_s)) if over >= 0 else 0
-    return replace(
+    pause = min(BACK_OFF_S * 2.0 ** min(times, DOUBLINGS), BACK_OFF_MAX_S)
+    memory = replace(
         memory,
         failures={**memory.failures, trial.key: times + 1},
         until={**memory.until, trial.key: block + blocks_of(pause)},
         repeats=_without(memory.repeats, trial.key),
-        given_up=given_up,
-        idle_until=idle,
+        given_up=memory.given_up + 1,
     )
+    over = fruitless(memory, policy)
+    if over < 0:
+        return memory
+    idle = min(BACK_OFF_S * 2.0 ** min(over, DOUBLINGS), policy.idle_trial_s)
+    return replace(memory, idle_until=block + blocks_of(idle))
 
 
 def _without(mapping: Mapping[str, int], key: str) -> dict[str, int]:

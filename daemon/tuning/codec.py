@@ -39,6 +39,16 @@ _WORDS: dict[str, Any] = {kind.__name__: kind for kind in (Reason, Verdict, stat
 _ENDLESS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
+_UNREADABLE = (
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
 class Unreadable(ValueError):  # noqa: N818 - says what the text is, not what went wrong
     """What was stored is no state of this version."""
 
@@ -71,7 +81,7 @@ def load(plain: Any) -> Any:
     """
     try:
         return _load(plain)
-    except (KeyError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise Unreadable(f"not a state of this version: {error}") from error
 
 

@@ -13,16 +13,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.tuning import effects, guards, null, propose, verdict
-from daemon.tuning.change import blocks_of, kept, superseded, taken_back
-from daemon.tuning.model import Decision, Verdicts
-from daemon.tuning.objective import frame_of
+from daemon.tuning import guards, propose, verdict
+from daemon.tuning.change import kept, superseded, taken_back
+from daemon.tuning.follow import (
+    begin,
+    followed,
+    fresh,
+    grounded,
+    jumped,
+    refitted,
+    reframed,
+    woken,
+)
+from daemon.tuning.model import Decision, Judgement, Verdicts, blocks_of
 from daemon.tuning.reasons import Reason
-from daemon.tuning.state import Memory, Phase, State, Trial
+from daemon.tuning.state import Phase, State, Trial
 from daemon.tuning.vocabulary import DecisionKind, Verdict
 
 if TYPE_CHECKING:
-    from daemon.tuning.model import Judgement, Observation, Policy
+    from daemon.tuning.model import Observation, Policy
     from daemon.tuning.windows import Ints
 
 Outcome = tuple[Decision, State]
@@ -31,21 +40,8 @@ LOOK = 4
 LOOK_QUIET = 12
 """Blocks between two looks for something to propose: sooner after something was done."""
 
-REFIT = 60
-REFIT_EARLY = 12
-EARLY = 360
-"""The noise is learned anew every five minutes, in the first half hour every minute."""
-
-HISTORY = 1440
-QUIET_MIN = 8
-"""Shorter stretches say nothing about noise."""
-
 BASELINE_MIN = 12
 """Quiet blocks that a proposal needs behind it."""
-
-FRESH = 6
-FRESH_SHARE = 0.25
-"""Samples that the newest half minute needs, as a share of the usual."""
 
 EARLIEST = 6
 """Blocks after the settle gap before a clear loss may end an observation."""
@@ -53,95 +49,48 @@ EARLIEST = 6
 FELL = 0.03
 """A score that fell by so much since the loop slowed down wakes it."""
 
+SAME = 1e-9
+"""Two values of a rule are the same if they differ by no more than this share."""
+
 
 def decide(state: State | None, seen: Observation, policy: Policy) -> Outcome:
-    """Decide what to do now, and what to remember."""
-    if state is None or state.policy != signature(policy):
+    """Decide what to do now, and what to remember.
+
+    Raises:
+        ValueError: the blocks are not of the signals that the policy names, in their order.
+    """
+    if seen.blocks.signals != policy.signals():
+        raise ValueError(
+            f"blocks of {seen.blocks.signals}, but the policy reads {policy.signals()}"
+        )
+    if state is not None and state.subject != policy.subject():
+        if state.phase in {Phase.OBSERVING, Phase.CLOSING}:
+            return _withdrawn(state, seen)
+        state = begin(seen, policy, state)
+    if state is None:
         state = begin(seen, policy)
+    if state.aims != policy.aims():
+        state = reframed(state, policy)
     setting = tuple(seen.rules[rule.name] for rule in policy.rules)
     if not _same(setting, state.setting):
-        state = superseded(_followed(state, seen), setting, seen.blocks.end, policy)
+        state = superseded(followed(state, seen), setting, seen.blocks.end, policy)
         return _hold(state, seen, Reason.SUPERSEDED)
-    return _PHASES[state.phase](_followed(state, seen), seen, policy)
-
-
-def signature(policy: Policy) -> str:
-    """Name what a state is the memory of: other signals or rules are another memory."""
-    rules = [f"{rule.name}/{rule.step!r}" for rule in policy.rules]
-    return ";".join([*policy.signals(), *rules])
-
-
-def begin(seen: Observation, policy: Policy) -> State:
-    """Know nothing yet."""
-    return State(
-        policy=signature(policy),
-        first=seen.blocks.first,
-        block=seen.blocks.first,
-        setting=tuple(seen.rules[rule.name] for rule in policy.rules),
-        quiet_since=seen.blocks.first,
-    )
+    return _PHASES[state.phase](followed(state, seen), seen, policy)
 
 
 def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return all(
-        abs(a - b) <= 1e-9 * max(abs(a), abs(b), 1e-9) for a, b in zip(one, other, strict=True)
-    )
+    pairs = zip(one, other, strict=True)
+    return all(abs(a - b) <= SAME * max(abs(a), abs(b)) for a, b in pairs)
 
 
-# ── following the signals ────────────────────────────────────────────────────
-def _followed(state: State, seen: Observation) -> State:
-    """Take the blocks into account that came since the last decision."""
-    if state.tracker is None or state.frame is None or state.believed is None:
-        return replace(state, block=seen.blocks.end)
-    believed, tracker = state.believed, state.tracker
-    first = max(state.block, seen.blocks.first)
-    new = seen.blocks.between(first, seen.blocks.end)
-    rows = state.frame.within(new.mean)
-    for offset in range(len(rows)):
-        if first + offset < state.quiet_since:
-            believed = tracker.age(believed)
-        else:
-            believed = tracker.follow(believed, rows[offset], new.count[offset])
-    return replace(
-        state,
-        block=seen.blocks.end,
-        believed=believed,
-        score=float(state.frame.score(believed.level)),
-    )
-
-
-def _refitted(state: State, seen: Observation, policy: Policy) -> State:
-    """Learn the noise anew, now and then."""
-    now = seen.blocks.end
-    pause = REFIT if now - state.first > EARLY else REFIT_EARLY
-    if state.noise is not None and now - state.fitted < pause:
-        return state
-    assert state.frame is not None  # noqa: S101 - placed before the first fit
-    rows = state.frame.within(seen.blocks.mean)
-    stretches = [
-        null.Stretch(setting, rows[max(first - seen.blocks.first, 0) : end - seen.blocks.first])
-        for first, end, setting in _quiet(state, now)
-    ]
-    noise = null.fit([stretch for stretch in stretches if len(stretch.rows) >= QUIET_MIN])
-    if noise is None:
-        return state
-    tracker = effects.tracker(noise, _per_block(seen), policy.forget_h)
-    return replace(state, noise=noise, tracker=tracker, fitted=now)
-
-
-def _quiet(state: State, now: int) -> list[tuple[int, int, tuple[float, ...]]]:
-    """List the stretches without changes that are still young enough to learn from."""
-    past = [(one.first, one.end, one.setting) for one in state.quiet]
-    past.append((state.quiet_since, now, state.setting))
-    oldest = now - HISTORY
-    return [(max(first, oldest), end, setting) for first, end, setting in past if end > oldest]
-
-
-def _per_block(seen: Observation) -> float:
-    """Count the samples of a usual block."""
-    count = seen.blocks.count
-    usual = count[count > 0]
-    return float(np.median(usual)) if len(usual) else 1.0
+def _withdrawn(state: State, seen: Observation) -> Outcome:
+    """Take back what is open before another policy begins: nobody could judge it any more."""
+    trial = state.trial
+    assert trial is not None  # noqa: S101 - it is what is open
+    if trial.closed is None:
+        found = Judgement(verdict=Verdict.INVALID, cause=Reason.POLICY_CHANGED)
+        state = replace(state, phase=Phase.CLOSING, trial=replace(trial, closed=found))
+    return _closing_act(state, seen, Verdicts(score=state.score))
 
 
 # ── the phases ───────────────────────────────────────────────────────────────
@@ -153,14 +102,10 @@ def _warm(state: State, seen: Observation, policy: Policy) -> Outcome:
         return _hold(state, seen, Reason.WARMING_UP)
     if bool((np.count_nonzero(watched.count, axis=0) * 2 < len(watched)).any()):
         return _hold(state, seen, Reason.SIGNAL_UNFIT)
-    frame = frame_of(policy, np.nanmedian(watched.mean, axis=0))
-    state = _refitted(replace(state, frame=frame), seen, policy)
-    if state.tracker is None or state.noise is None:
+    ready = grounded(state, watched, seen, policy)
+    if ready is None:
         return _hold(state, seen, Reason.WARMING_UP)
-    believed = effects.unlearned(len(policy.signals()), len(policy.rules))
-    believed.cov[:, effects.SLOW, effects.SLOW] = state.tracker.slow
-    state = replace(state, believed=believed, block=state.quiet_since, phase=Phase.IDLE)
-    return _idle(_followed(state, seen), seen, policy)
+    return _idle(followed(ready, seen), seen, policy)
 
 
 def _idle(state: State, seen: Observation, policy: Policy) -> Outcome:
@@ -168,12 +113,12 @@ def _idle(state: State, seen: Observation, policy: Policy) -> Outcome:
     now = seen.blocks.end
     if now < state.look:
         return _hold(state, seen, state.reason)
-    state = _refitted(state, seen, policy)
+    state = refitted(state, seen, policy)
     reason = _standstill(state, seen, policy)
     if reason is not None:
         return _hold(replace(state, look=now + LOOK), seen, reason)
-    if _jumped(state, seen):
-        return _hold(_woken(state, seen), seen, Reason.REGIME_CHANGED)
+    if jumped(state, seen):
+        return _hold(replace(woken(state, seen), look=now + LOOK), seen, Reason.REGIME_CHANGED)
     state = _roused(state)
     if now < state.memory.idle_until:
         return _hold(replace(state, look=now + LOOK_QUIET), seen, Reason.NOTHING_HELPS)
@@ -185,34 +130,11 @@ def _standstill(state: State, seen: Observation, policy: Policy) -> Reason | Non
     now = seen.blocks.end
     if seen.held is not None:
         return Reason.HELD
-    if seen.unfit or not _fresh(state, seen):
+    if seen.unfit or not fresh(state, seen):
         return Reason.SIGNAL_UNFIT
     if now - state.quiet_since < BASELINE_MIN:
         return Reason.RESTING
     return Reason.BUDGET_SPENT if guards.spent(state, policy, now) else None
-
-
-def _fresh(state: State, seen: Observation) -> bool:
-    assert state.tracker is not None  # noqa: S101 - set up before the first look
-    newest = seen.blocks.window(seen.blocks.end - FRESH, seen.blocks.end)
-    return bool((newest.n >= FRESH * state.tracker.per_block * FRESH_SHARE).all())
-
-
-def _jumped(state: State, seen: Observation) -> bool:
-    assert state.noise is not None  # noqa: S101 - learned before the first look
-    assert state.frame is not None  # noqa: S101 - same
-    return verdict.regime_changed(seen.blocks, state.quiet_since, state.noise, state.frame)
-
-
-def _woken(state: State, seen: Observation) -> State:
-    """Start over in a system that became another one, a minute ago."""
-    assert state.noise is not None  # noqa: S101 - a jump is measured by it
-    assert state.believed is not None  # noqa: S101 - same
-    since = seen.blocks.end - verdict.BLOCKS_A_MINUTE
-    believed = effects.restarted(state.believed, state.noise)
-    memory = Memory(tried=state.memory.tried, resting=state.memory.resting)
-    state = replace(state, believed=believed, block=since, quiet_since=since, memory=memory)
-    return _followed(replace(state, look=seen.blocks.end + LOOK), seen)
 
 
 def _roused(state: State) -> State:
@@ -265,15 +187,15 @@ def _opening(state: State, seen: Observation, policy: Policy) -> Outcome:
 
 def _observe(state: State, seen: Observation, policy: Policy) -> Outcome:
     """Judge the change that is open, if it can be judged yet."""
-    trial, noise, frame, believed = state.trial, state.noise, state.frame, state.believed
+    trial, tracker, frame, believed = state.trial, state.tracker, state.frame, state.believed
     assert trial is not None  # noqa: S101 - it is what this phase is about
-    assert noise is not None  # noqa: S101 - no change opens without
+    assert tracker is not None  # noqa: S101 - no change opens without
     assert frame is not None  # noqa: S101 - same
     assert believed is not None  # noqa: S101 - same
     now, settle = seen.blocks.end, blocks_of(policy.settle_s)
     since = now - trial.since
     window = seen.blocks.window(trial.since + settle, now)
-    broken = verdict.guard_broken(trial, seen.blocks, noise, frame, policy)
+    broken = verdict.guard_broken(trial, seen.blocks, tracker, frame, policy)
     if broken is not None:
         found = verdict.measure(trial, believed, frame, policy, window.n)
         found = verdict.ruled(found, Verdict.WORSE, Reason.GUARD_BROKEN)

@@ -36,7 +36,7 @@ NEW_GROUND = 0.15
 SPREAD_MAX = 1.5
 """A response is never less known than this, in `STEP_SD`."""
 
-DRIFT = 0.02
+DRIFT = 0.04
 """How far a level wanders in an hour, in scales."""
 
 UNKNOWN = 100.0
@@ -95,6 +95,13 @@ def restarted(believed: Response, noise: Noise) -> Response:
     return Response(mean, cov)
 
 
+def reframed(believed: Response, ratio: Floats, shift: Floats) -> Response:
+    """Say the same in other units: values become ``value * ratio + shift``."""
+    mean = believed.mean * ratio[:, None]
+    mean[:, LEVEL] += shift
+    return Response(mean, believed.cov * (ratio**2)[:, None, None])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracker:
     """How the filter is set: made once when the noise is learned, used for every block."""
@@ -120,6 +127,17 @@ class Tracker:
         mean += gain * np.minimum(np.maximum(off, -reach), reach)[:, None]
         cov -= gain[:, :, None] * (gain * variance[:, None])[:, None, :]
         return Response(mean, cov)
+
+    def predicted(self, believed: Response, after: int, blocks: int) -> tuple[Floats, Floats]:
+        """Foretell the mean of some blocks, ``after`` blocks ahead, and its variance."""
+        ahead = np.arange(after + 1, after + blocks + 1)
+        left = (self.memory[:, None] ** ahead).mean(axis=1)
+        cov = believed.cov
+        known = cov[:, 0, 0] + 2 * left * cov[:, 0, 1] + left**2 * cov[:, 1, 1]
+        apart = np.abs(ahead[:, None] - ahead)
+        common = (self.memory[:, None, None] ** apart).mean(axis=(1, 2))
+        new = self.slow * np.maximum(common - left**2, 0.0)
+        return believed.mean[:, 0] + left * believed.mean[:, 1], known + new + self.fast / blocks
 
     def age(self, believed: Response) -> Response:
         """Let one block pass without learning from it."""

@@ -6,6 +6,7 @@ in the signal's; moments are integer microseconds of UTC, durations seconds.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 
 BLOCK_S = BLOCK_US / 1e6
 """Seconds of a block."""
+
+
+def blocks_of(seconds: float) -> int:
+    """Count the blocks that a time takes: a rest is never cut short."""
+    return math.ceil(seconds / BLOCK_S - 1e-9)
 
 
 # ── what an operator wants ───────────────────────────────────────────────────
@@ -103,6 +109,15 @@ class Policy:
         """Name every signal that is read, in an order that the file's order does not change."""
         named = {target.signal for target in self.targets} | set(self.warn)
         return tuple(sorted(named))
+
+    def subject(self) -> str:
+        """Name what a memory is about: with other signals or rules it is another memory."""
+        return repr((self.signals(), [(rule.name, rule.step) for rule in self.rules]))
+
+    def aims(self) -> str:
+        """Name where the signals should be: a memory is kept, but seen in another frame."""
+        warn = sorted((signal, shift.rise, shift.fall) for signal, shift in self.warn.items())
+        return repr((sorted(self.targets, key=lambda target: target.signal), warn))
 
 
 # ── what was seen ────────────────────────────────────────────────────────────

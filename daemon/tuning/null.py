@@ -14,7 +14,7 @@ were made where none was. It is the cross-check that calibration rests on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,18 +106,18 @@ class Noise:
             variance, and the variance of a block's own part.
         """
         fine = self.processes[0]
-        memory, slow = fine.phi.copy(), (1 - FLOOR) * fine.variance
+        memory, slow = fine.phi, (1 - FLOOR) * fine.variance
         if len(self.processes) > 1:
             coarse = self.processes[1]
             wide = (18, 6, 18)
             slower = coarse.of_difference(*wide) > 1.05 * fine.of_difference(*wide)
             slower &= coarse.phi > FLOOR
-            kept = np.where(slower, np.maximum(coarse.phi, FLOOR) ** (1 / coarse.span), memory)
-            reach = -coarse.span / np.log(np.maximum(kept, TINY)) / coarse.span
+            kept = np.maximum(coarse.phi, FLOOR) ** (1 / coarse.span)
+            reach = -1 / (coarse.span * np.log(kept))
             shrink = 2 * reach**2 * (1 / reach - 1 + np.exp(-1 / reach))
             whole = np.maximum(fine.variance, coarse.variance)
-            slow = np.where(slower, np.minimum(coarse.variance / shrink, whole), slow)
-            memory = kept
+            lasting = np.minimum(coarse.variance / shrink, whole)
+            memory, slow = np.where(slower, kept, memory), np.where(slower, lasting, slow)
         return memory, slow, np.maximum(fine.variance - slow, FLOOR * fine.variance) + TINY
 
     def correlation_time_s(self) -> Floats:
@@ -135,6 +135,13 @@ def fit(stretches: Sequence[Stretch]) -> Noise | None:
     """
     found = [process for span in (1, COARSE) if (process := _fit(stretches, span)) is not None]
     return Noise(tuple(found)) if found and found[0].span == 1 else None
+
+
+def scaled(noise: Noise, ratio: Floats) -> Noise:
+    """Say the same of signals in other units."""
+    return Noise(
+        tuple(replace(process, variance=process.variance * ratio**2) for process in noise.processes)
+    )
 
 
 def _fit(stretches: Sequence[Stretch], span: int) -> Process | None:
@@ -169,22 +176,21 @@ def _means(rows: Floats, span: int) -> Floats:
 
 def _centred(visits: Sequence[Floats]) -> list[Floats]:
     rows = np.concatenate(visits)
+    middle = _middle(rows)
+    reach = CLIP * _middle(np.abs(rows - middle)) + TINY
     seen = np.isfinite(rows)
     n = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, rows, 0.0).sum(axis=0) / n
+    inner = np.clip(rows, middle - reach, middle + reach)
+    mean = np.where(seen, inner, 0.0).sum(axis=0) / n
     return [visit - mean for visit in visits]
 
 
 def _process(around: Sequence[Floats], span: int, length: float) -> Process:
     """Fit neighbours by least squares, outliers clipped, corrected for the series' length."""
-    everything = np.concatenate(around)
-    now = np.concatenate([rows[1:] for rows in around])
-    then = np.concatenate([rows[:-1] for rows in around])
-    both = np.isfinite(now) & np.isfinite(then)
-    reach = CLIP * _typical(everything) + TINY
-    now = np.where(both, np.clip(now, -reach, reach), 0.0)
-    then = np.where(both, np.clip(then, -reach, reach), 0.0)
-    pairs = np.maximum(both.sum(axis=0), 1)
+    reach = CLIP * _middle(np.abs(np.concatenate(around))) + TINY
+    clipped = [np.clip(rows, -reach, reach) for rows in around]
+    now, then = _neighbours(clipped)
+    pairs = np.maximum((now != 0).sum(axis=0), 1)
     power = ((now**2).sum(axis=0) + (then**2).sum(axis=0)) / 2
     phi = (now * then).sum(axis=0) / np.maximum(power, TINY**2)
     phi = np.clip(phi + (1 + 4 * np.maximum(phi, 0.0)) / length, 0.0, PHI_MAX)
@@ -192,11 +198,19 @@ def _process(around: Sequence[Floats], span: int, length: float) -> Process:
     return Process(span, phi, np.maximum(left / (1 - phi**2), TINY))
 
 
-def _typical(rows: Floats) -> Floats:
-    """Take the median size of a deviation, per signal."""
-    sizes = np.sort(np.abs(rows), axis=0)  # NaN last
-    n = np.isfinite(sizes).sum(axis=0)
-    middle = sizes[np.maximum((n - 1) // 2, 0), np.arange(sizes.shape[1])]
+def _neighbours(runs: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Pair every row with the one before it; 0 where either is missing."""
+    now = np.concatenate([rows[1:] for rows in runs])
+    then = np.concatenate([rows[:-1] for rows in runs])
+    both = np.isfinite(now) & np.isfinite(then)
+    return np.where(both, now, 0.0), np.where(both, then, 0.0)
+
+
+def _middle(rows: Floats) -> Floats:
+    """Take the median of each signal, as far as it was seen."""
+    inorder = np.sort(rows, axis=0)  # NaN last
+    n = np.isfinite(inorder).sum(axis=0)
+    middle = inorder[np.maximum((n - 1) // 2, 0), np.arange(rows.shape[1])]
     found: Floats = np.where(n > 0, middle, 0.0)
     return found
 

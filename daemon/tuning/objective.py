@@ -129,18 +129,26 @@ def _guarded(shift: Shift, at: float) -> tuple[float, float, float, float, float
 def normal_draws(width: int) -> Floats:
     """Give standard normal numbers, (draws, width), each with its opposite.
 
-    They come from a counter (SplitMix64) and not from a library's generator: a
-    recorded decision must come out the same after an upgrade.
+    Every column holds the same numbers, the middles of equal shares of the normal
+    distribution, in an order and with signs of its own. Those come from a counter
+    (SplitMix64) and not from a library's generator: a recorded decision must come
+    out the same after an upgrade.
     """
     half = DRAWS // 2
-    count = np.arange(1, half * width + 1, dtype=np.uint64)
-    state = count * np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    state ^= state >> np.uint64(31)
-    uniform = ((state >> np.uint64(11)).astype(np.float64) + 0.5) / 2**53
     normal = NormalDist()
-    drawn = np.array([normal.inv_cdf(value) for value in uniform.tolist()]).reshape(half, width)
+    sizes = np.array([normal.inv_cdf(0.5 + (i + 0.5) / DRAWS) for i in range(half)])
+    random = _splitmix(half * width).reshape(half, width)
+    signs = np.where(random & np.uint64(1), 1.0, -1.0)
+    drawn = sizes[np.argsort(random, axis=0, kind="stable")] * signs
     both = np.concatenate([drawn, -drawn])
     both.flags.writeable = False
     return both
+
+
+def _splitmix(count: int) -> NDArray[np.uint64]:
+    """Give 64 random bits so many times, always the same."""
+    state = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+    return mixed

@@ -16,7 +16,7 @@ import numpy as np
 
 from daemon.tuning.effects import STEP_SD
 from daemon.tuning.guards import refusal
-from daemon.tuning.model import Candidate, Move
+from daemon.tuning.model import Candidate, Move, blocks_of
 from daemon.tuning.reasons import Reason
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ SHORTEST = 0.2
 
 UPSIDE = 2.0
 """A step must promise this many times the smallest gain, counting only the draws that gain."""
+
+TELLS = 0.5
+"""A step must promise so many standard deviations of what its trials could show."""
 
 FAR = 10.0
 """More than any gain: what may not be done comes behind all that may."""
@@ -131,7 +134,7 @@ def choose(
     risk = (gains < -policy.harm_budget).mean(axis=1)
     worth = (gain + policy.exploration * spread) * _preference(open_, policy)
     upside = np.maximum(gains, 0.0).mean(axis=1)
-    fit = (risk <= RISKY) & (upside >= UPSIDE * policy.min_gain)
+    fit = (risk <= RISKY) & (upside >= _least(state, policy))
     order = np.argsort(-np.where(fit, worth, worth - FAR), kind="stable").tolist()
     weighed = [
         Candidate(
@@ -147,6 +150,21 @@ def choose(
         return None, None, tuple([*weighed, *shut][:SHOWN])
     best = replace(weighed[0], refused=None)
     return open_[order[0]], best, tuple([*weighed[1:], *shut][:SHOWN])
+
+
+def _least(state: State, policy: Policy) -> float:
+    """Say what a step must promise: the smallest gain, and enough to be told from noise.
+
+    A gain that all the toggling in the world would not show is not worth trying:
+    it could only be taken back undecided.
+    """
+    assert state.noise is not None  # noqa: S101 - nothing is proposed before it is
+    assert state.frame is not None  # noqa: S101 - same
+    window, settle = blocks_of(policy.observe_window_s), blocks_of(policy.settle_s)
+    apart = state.noise.of_difference(window, settle, window)
+    pairs = 2 * (1 + policy.max_extensions * policy.paired_toggling)
+    shows = float(np.sqrt((state.frame.weight**2 * apart).sum() / pairs))
+    return max(UPSIDE * policy.min_gain, TELLS * shows)
 
 
 def _why(risk: float, *, fit: bool) -> Reason:

@@ -47,4 +47,5 @@ class Reason(StrEnum):
     INSUFFICIENT_DATA = "insufficient_data"
     # the world moved
     SUPERSEDED = "superseded"
+    POLICY_CHANGED = "policy_changed"
     REGIME_CHANGED = "regime_changed"

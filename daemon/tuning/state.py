@@ -88,6 +88,8 @@ class Memory:
     no_go: tuple[NoGo, ...] = ()
     given_up: int = 0
     """How many keys in a row were given up since something was last kept."""
+    dry: int = 0
+    """How many changes in a row were taken back since something was last kept."""
     idle_until: int = 0
     score: float | None = None
     """The score when the last key was given up: a worse one wakes the loop."""
@@ -108,8 +110,10 @@ class Quiet:
 class State:
     """All of it."""
 
-    policy: str
+    subject: str
     """Of which signals and rules this is the memory."""
+    aims: str
+    """Which targets the frame was laid out for."""
     phase: Phase = Phase.WARMING
     first: int
     """The first block that counts."""
@@ -120,6 +124,8 @@ class State:
     quiet_since: int
     """Since when nothing was changed; the settle gap is left out."""
     quiet: tuple[Quiet, ...] = ()
+    baseline: Floats | None = None
+    """Where the signals were before anything was changed, in their own units."""
     frame: Frame | None = None
     noise: Noise | None = None
     fitted: int = 0

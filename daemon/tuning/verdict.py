@@ -21,7 +21,7 @@ from daemon.tuning.vocabulary import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from daemon.tuning.effects import Response
+    from daemon.tuning.effects import Response, Tracker
     from daemon.tuning.model import Policy, Shift
     from daemon.tuning.null import Noise
     from daemon.tuning.objective import Floats, Frame
@@ -34,8 +34,7 @@ MATTERS = 0.01
 NULL = 0.25
 """Below this probability of having helped, a change has not just failed to show it did."""
 
-Z_GUARD = 3.0
-Z_ALONE = 4.0
+Z_GUARD = 3.5
 Z_LOSS = 3.0
 Z_95 = 1.959963984540054
 LOSS = 0.05
@@ -138,7 +137,7 @@ def worth(frame: Frame, policy: Policy) -> float:
         * min(abs(by) for by in (shift.rise, shift.fall) if by is not None)
         / frame.scale[index]
         for index, signal in enumerate(policy.signals())
-        if (shift := policy.good.get(signal)) is not None
+        if (shift := policy.good.get(signal)) is not None and frame.weight[index] > 0
     ]
     return float(min(worths, default=0.0))
 
@@ -161,7 +160,7 @@ def clearly_worse(found: Judgement) -> bool:
 
 
 def guard_broken(
-    trial: Trial, blocks: Blocks, noise: Noise, frame: Frame, policy: Policy
+    trial: Trial, blocks: Blocks, tracker: Tracker, frame: Frame, policy: Policy
 ) -> str | None:
     """Name the signal whose guard the change broke, beyond what noise does; None if none.
 
@@ -176,16 +175,15 @@ def guard_broken(
     seen = np.isfinite(window.mean) & (window.n > 0)
     now = np.where(seen, frame.within(window.mean), trial.before)
     delta = now - trial.before
-    off = np.abs(delta) / np.sqrt(noise.of_difference(BEFORE, since - newest, newest))
-    sure = off > Z_GUARD
+    foretold, variance = tracker.predicted(trial.doubt, since - newest, newest)
+    sure = np.abs(now - foretold) > Z_GUARD * np.sqrt(variance)
     lost = frame.score(now) < frame.score(trial.before) - LOSS
     missed = frame.excess(now) - frame.excess(trial.before)
     for index in np.flatnonzero(sure & seen).tolist():
         signal = policy.signals()[index]
         if signal in policy.warn:
-            broken = (lost or off[index] > Z_ALONE) and reaches(
-                policy.warn[signal], float(delta[index] * frame.scale[index])
-            )
+            by = float(delta[index] * frame.scale[index])
+            broken = reaches(policy.warn[signal], by)
         else:
             broken = bool(lost and missed[index] > GUARD_SHARE)
         if broken:

@@ -16,17 +16,18 @@ from daemon.store.tables.history import (
 from daemon.store.tables.ledgers import evidence, freezes, imported_lines, risk_ledger
 from daemon.store.tables.signals import sample_faults, sample_rollups, samples, signals
 from daemon.store.tables.sweeps import jobs, rankings, results, sessions
-from daemon.store.tables.tuning import changes, deltas, policies, proposals, rules
+from daemon.store.tables.tuning import calibrations, changes, deltas, policies, proposals, rules
 
 CHAINED = (decisions, change_events, rule_history, events)
 """Streams of history whose rows are linked by hash."""
 
-APPEND_ONLY = (*CHAINED, deltas, policies, risk_ledger, evidence)
+APPEND_ONLY = (*CHAINED, deltas, policies, calibrations, risk_ledger, evidence)
 """Tables whose rows the database itself refuses to change or remove."""
 
 __all__ = [
     "APPEND_ONLY",
     "CHAINED",
+    "calibrations",
     "chains",
     "change_events",
     "changes",

@@ -137,3 +137,39 @@ deltas = table(
     moment("at_us"),
     clustered=True,
 )
+
+CALIBRATED = ("green", "red")
+
+# Not bound to `policies`: what is calibrated is often not in force yet.
+calibrations = table(
+    "calibrations",
+    Column("id", Count, primary_key=True),
+    Column("at_us", Micros, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("from_us", Micros, nullable=False),
+    Column("to_us", Micros, nullable=False),
+    Column("quiet_s", Real, nullable=False),
+    Column("placebos", Count, nullable=False),
+    Column("false_keep", Real),
+    Column("false_worse", Real),
+    Column("reasons", Json, nullable=False),
+    Column("warnings", Json, nullable=False),
+    Column("signals", Json, nullable=False),
+    Column("override_reason", Text),
+    Column("override_by", Text),
+    Index("ix_calibrations_policy_id", "policy", "id"),
+    one_of("outcome", CALIBRATED),
+    CheckConstraint("length(policy) = 64", name="policy_length"),
+    CheckConstraint("from_us <= to_us", name="order"),
+    CheckConstraint("quiet_s >= 0 AND quiet_s < 1e300", name="quiet_s_range"),
+    CheckConstraint("placebos >= 0", name="placebos_counted"),
+    CheckConstraint("false_keep BETWEEN 0 AND 1", name="false_keep_range"),
+    CheckConstraint("false_worse BETWEEN 0 AND 1", name="false_worse_range"),
+    CheckConstraint("(override_reason IS NULL) = (override_by IS NULL)", name="override_named"),
+    CheckConstraint("length(override_reason) BETWEEN 1 AND 1000", name="override_reason_length"),
+    moment("at_us"),
+    moment("from_us"),
+    moment("to_us"),
+    *json_checks("reasons", "warnings", "signals"),
+)

@@ -73,3 +73,25 @@ def test_a_misspelt_name_is_refused_with_the_names_there_are(arguments, capsys):
 def test_quick_is_shorter_than_what_is_asked_for_otherwise():
     assert parse(["--quick"]).hours == 6
     assert parse([]).plants == tuple(BY_NAME)
+
+
+def test_what_is_known_is_not_run_again_but_ours_is(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "runs.json"
+    asked = ["--plants", "linear", "--seeds", "2", "--hours", "0.5"]
+    main([*asked, "--policies", "pattern", "--json", str(file)])
+    first = json.loads(file.read_text())["runs"]
+    monkeypatch.setitem(sys.modules, "core", SimpleNamespace(core_policy=Nothing))
+    for _ in range(2):
+        main([*asked, "--policies", "pattern,core", "--known", str(file), "--json", str(file)])
+        assert "2 of 2" in capsys.readouterr().err
+        runs = json.loads(file.read_text())["runs"]
+        assert [run for run in runs if run["policy"] == "pattern"] == first
+        assert [run["policy"] for run in runs].count("core") == 2
+
+
+def test_runs_of_another_length_are_not_compared(tmp_path):
+    file = tmp_path / "runs.json"
+    asked = ["--plants", "linear", "--seeds", "1", "--policies", "pattern"]
+    main([*asked, "--hours", "0.5", "--json", str(file)])
+    with pytest.raises(SystemExit, match="another length"):
+        main([*asked, "--hours", "1", "--known", str(file)])

@@ -1,12 +1,15 @@
 import numpy as np
 import pytest
 import textbook
+from noise import correlated
 from textbook import (
     Verdicts,
     batch_means,
     mann_whitney,
     newey_west,
     peeking,
+    placebo,
+    pooled,
     t_limit,
     threshold,
     toggled,
@@ -111,3 +114,40 @@ def test_toggling_does_not_see_a_straight_line():
     assert not toggled(line).rose.any()
     effect = line - np.array([[0, 0.5, 0, 0.6, 0, 0.4, 0]])
     assert toggled(effect).fell.all()
+
+
+# ── with the noise of a longer past ──────────────────────────────────────────
+ONE_CHANGE = np.concatenate([np.full(18, -1 / 18), np.zeros(6), np.full(18, 1 / 18)])
+PAST_TESTS = {"pooled": pooled, "placebo": placebo}
+
+
+def blocks(memory, seed=1, rows=1500):
+    drawn = correlated(np.random.default_rng(seed).standard_normal((rows, 402)), memory)
+    return drawn[:, :360], drawn[:, 360:]
+
+
+@pytest.mark.parametrize("name", PAST_TESTS)
+@pytest.mark.parametrize("memory", [0.0, 0.6, 0.9])
+def test_with_a_long_past_a_test_keeps_its_promise_whatever_the_memory(name, memory):
+    verdicts = PAST_TESTS[name](*blocks(memory), ONE_CHANGE)
+    assert verdicts.fell.mean() == pytest.approx(0.05, abs=0.025)
+    assert verdicts.rose.mean() == pytest.approx(0.05, abs=0.025)
+
+
+@pytest.mark.parametrize("name", PAST_TESTS)
+def test_with_a_long_past_a_real_fall_is_seen(name):
+    past, window = blocks(0.6)
+    window[:, 24:] -= 3
+    verdicts = PAST_TESTS[name](past, window, ONE_CHANGE)
+    assert verdicts.fell.mean() > 0.95
+    assert not verdicts.rose.any()
+
+
+def test_fast_noise_over_slow_is_what_the_coarser_scale_is_for(monkeypatch):
+    past, window = blocks(0.97)
+    fast = np.random.default_rng(2).standard_normal((1500, 402))
+    past, window = past + 2 * fast[:, :360], window + 2 * fast[:, 360:]
+    both = pooled(past, window, ONE_CHANGE).fell.mean()
+    monkeypatch.setattr(textbook, "COARSE", 1)
+    fine = pooled(past, window, ONE_CHANGE).fell.mean()
+    assert both < 0.08 < fine

@@ -2,11 +2,13 @@ import json
 import sys
 from types import SimpleNamespace
 
+import judges
 import numpy as np
 import pytest
 import verdicts
+from judges import HISTORY, PAIRS, TOGGLED, TOGGLED_PAST, TURN, WINDOW, judge_toggled
 from noise import remembering
-from verdicts import HISTORY, WINDOW, main, mean_variance, parse, triggered, window_needed_s
+from verdicts import main, mean_variance, parse, triggered, window_needed_s
 
 
 @pytest.fixture(autouse=True)
@@ -55,4 +57,45 @@ def test_our_verdicts_stand_beside_the_others_with_a_goal(monkeypatch, capsys):
 
 def test_a_core_that_gives_no_verdicts_is_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "core", SimpleNamespace())
-    assert verdicts.OURS not in verdicts.judges()
+    assert judges.OURS not in judges.judges()
+
+
+def test_a_module_that_the_core_misses_is_an_error(monkeypatch):
+    def fail(name):
+        raise ModuleNotFoundError(name="numpy")
+
+    monkeypatch.setattr(judges.importlib, "import_module", fail)
+    with pytest.raises(ModuleNotFoundError):
+        judges.core()
+
+
+def test_toggling_sees_an_effect_that_comes_and_goes_and_no_drift():
+    drawn = remembering(0.5)(np.random.default_rng(3), 50, HISTORY + (2 * PAIRS + 1) * TURN)
+    drifting = drawn - 1e-4 * np.arange(drawn.shape[1])
+    for name in (TOGGLED, TOGGLED_PAST):
+        assert judge_toggled(drawn, 3.0)[name].fell.mean() > 0.9
+        assert judge_toggled(drifting, 0.0)[name].fell.mean() < 0.2
+
+
+def test_what_only_we_do_is_shown_with_goals(monkeypatch, capsys):
+    def core_toggles(noise, change, effect):
+        kept = effect > 0
+        return [
+            SimpleNamespace(kept=kept, given_up=not kept, made=2, took_s=60.0 * number)
+            for number in range(len(noise))
+        ]
+
+    def core_guard(samples, change):
+        harm = samples[:, change:].mean(axis=1) > 0.5
+        return np.where(harm, 10.0, np.nan)
+
+    fake = SimpleNamespace(core_toggles=core_toggles, core_guard=core_guard, WARN_SD=1.6)
+    monkeypatch.setitem(sys.modules, "core", fake)
+    monkeypatch.setattr(verdicts, "LONGEST", 10 * WINDOW)
+    arguments = ["--families", "white,AR .999", "--repetitions", "40", "--only", "toggles,guard"]
+    main([*arguments, "--strict"])
+    shown = capsys.readouterr().out
+    assert "made, unmade" not in shown
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["1", "kept,", "%", "100.00", "100.00", "100.00"] in rows
+    assert ["2", "median", "s", "10.00", "10.00", "10.00", "<=", "20", "pass"] in rows

@@ -1,0 +1,159 @@
+"""What the loop leaves behind in the tables, as a replay reads it: never all of it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select, func, select, text, update
+
+from daemon.store.samples import lookup
+from daemon.store.tables import (
+    changes,
+    decision_repeats,
+    decisions,
+    events,
+    policies,
+    rule_history,
+    rules,
+)
+from daemon.store.tables.tuning import IS_OPEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from daemon.store.store import Tx
+
+STATE = "tuning.state"
+GAP = "tuning.gap"
+WORLD = "tuning.world"
+ACT = "tuning.act"
+KINDS = (STATE, GAP, WORLD, ACT)
+"""Events that the loop writes; the bodies are those of `services.journal`."""
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """From when to when there are samples of some signals, and what was pruned."""
+
+    first_us: int
+    end_us: int
+    pruned_until_us: int
+    missing: tuple[str, ...]
+    """Signals without any."""
+
+
+# ── reading ──────────────────────────────────────────────────────────────────
+def first_state(tx: Tx) -> dict[str, Any] | None:
+    """Read the oldest memory on record."""
+    return _one(tx, select(events).where(events.c.kind == STATE).order_by(events.c.seq).limit(1))
+
+
+def state_before(tx: Tx, at_us: int) -> dict[str, Any] | None:
+    """Read the newest memory that is not younger than a moment."""
+    query = select(events).where(events.c.kind == STATE, events.c.at_us <= at_us)
+    return _one(tx, query.order_by(events.c.seq.desc()).limit(1))
+
+
+def events_after(tx: Tx, seq: int) -> Iterator[dict[str, Any]]:
+    """Read the loop's events behind a place, in order, a page at a time."""
+    while True:
+        query = select(events).where(events.c.seq > seq, events.c.kind.in_(KINDS))
+        page = tx.execute(query.order_by(events.c.seq).limit(PAGE)).mappings().all()
+        yield from map(dict, page)
+        if len(page) < PAGE:
+            return
+        seq = page[-1]["seq"]
+
+
+def decisions_after(tx: Tx, seq: int) -> Iterator[dict[str, Any]]:
+    """Read decisions behind a place, in order, with the last moment each was repeated at."""
+    repeated = decisions.outerjoin(decision_repeats, decision_repeats.c.seq == decisions.c.seq)
+    columns = select(decisions, decision_repeats.c.last_at_us).select_from(repeated)
+    while True:
+        query = columns.where(decisions.c.seq > seq).order_by(decisions.c.seq).limit(PAGE)
+        page = tx.execute(query).mappings().all()
+        yield from map(dict, page)
+        if len(page) < PAGE:
+            return
+        seq = page[-1]["seq"]
+
+
+def policy_body(tx: Tx, digest: str) -> dict[str, Any] | None:
+    """Read a policy that was in force."""
+    query = select(policies.c.body).where(policies.c.digest == digest)
+    body: dict[str, Any] | None = tx.execute(query).scalar_one_or_none()
+    return body
+
+
+def extent(tx: Tx, names: Iterable[str]) -> Extent:
+    """Say from when to when there are samples; of nothing, from 0 to 0."""
+    bounds = text("SELECT min(at_us), max(at_us) FROM samples WHERE signal_id = :id")
+    wanted, spans, pruned = tuple(names), {}, 0
+    for signal in lookup(tx, wanted).values():
+        first, last = tx.execute(bounds, {"id": signal.id}).one()
+        pruned = max(pruned, signal.pruned_until_us)
+        if first is not None:
+            spans[signal.name] = (int(first), int(last) + 1)
+    return Extent(
+        min((first for first, _ in spans.values()), default=0),
+        max((end for _, end in spans.values()), default=0),
+        pruned,
+        tuple(name for name in wanted if name not in spans),
+    )
+
+
+def open_of_loop(tx: Tx) -> dict[str, tuple[int, str]]:
+    """Read the open changes that the loop made: of each rule its id and its state."""
+    columns = select(changes.c.rule, changes.c.id, changes.c.state)
+    found = tx.execute(columns.where(text(IS_OPEN), changes.c.origin == "loop"))
+    return {row.rule: (row.id, row.state) for row in found}
+
+
+def last_decision(tx: Tx) -> int:
+    """Give the place of the newest decision."""
+    return int(tx.execute(select(func.coalesce(func.max(decisions.c.seq), 0))).scalar_one())
+
+
+def policies_since(tx: Tx, seq: int) -> list[str]:
+    """Name the policies that were in force from a memory on, by their digests."""
+    query = "SELECT DISTINCT body ->> 'policy' FROM events WHERE kind = :kind AND seq >= :seq"
+    return sorted(tx.execute(text(query), {"kind": STATE, "seq": seq}).scalars())
+
+
+def last_cycle_us(tx: Tx) -> int:
+    """Give the moment of the newest cycle that came to any decision."""
+    written = tx.execute(select(func.max(decisions.c.at_us))).scalar_one() or 0
+    repeated = tx.execute(select(func.max(decision_repeats.c.last_at_us))).scalar_one() or 0
+    return int(max(written, repeated))
+
+
+def values(tx: Tx) -> list[tuple[int, str, float | None, float]]:
+    """Read every value that rules were given: when, which, from, to."""
+    columns = rule_history.c
+    query = select(columns.at_us, columns.rule, columns.old, columns.new)
+    found = tx.execute(query.order_by(columns.at_us, columns.seq))
+    return [(row.at_us, row.rule, row.old, row.new) for row in found]
+
+
+def _one(tx: Tx, query: Select[Any]) -> dict[str, Any] | None:
+    row = tx.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+# ── writing ──────────────────────────────────────────────────────────────────
+def put_in_force(
+    tx: Tx, rule: str, value: float, *, change_id: int, at_us: int, cooldown_us: int
+) -> None:
+    """Say where a rule stands now, and until when it rests."""
+    statement = update(rules).where(rules.c.name == rule)
+    tx.execute(
+        statement.values(
+            value=value,
+            change_id=change_id,
+            changed_at_us=at_us,
+            cooldown_until_us=at_us + cooldown_us,
+        )
+    )
