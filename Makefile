@@ -65,6 +65,8 @@ docs: setup ## Is the prose spelled right, and do the changelog fragments build?
 bench: setup ## Run every benchmark
 	$(PY) benchmarks/startup.py
 	$(PY) benchmarks/store.py --postgres
+	$(PY) benchmarks/verdicts.py --quick
+	$(PY) benchmarks/decisions.py --quick
 
 lock: setup ## Resolve the requirements again; LOCK_OPTIONS=--upgrade takes newer versions
 	$(PIP) install uv

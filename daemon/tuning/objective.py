@@ -66,7 +66,9 @@ class Frame:
 
     def sense(self, framed: Floats) -> Floats:
         """Say which way each signal should go: +1 up, -1 down, 0 stay."""
-        return np.sign(np.maximum(self.low - framed, 0.0) - np.maximum(framed - self.high, 0.0))
+        short, over = np.maximum(self.low - framed, 0.0), np.maximum(framed - self.high, 0.0)
+        wanted: Floats = np.sign(short - over)
+        return wanted
 
     def aimed(self, margin: float) -> Frame:
         """Give the same targets, a little stricter: so that noise does not park us on the edge."""

@@ -159,8 +159,7 @@ class WhatIf:
 
     def _tell(self, decision: Decision, recorded: Decided | None, block: int) -> Line | None:
         """Write a line where either side did more than hold."""
-        held = decision.kind is DecisionKind.HOLD
-        if held and recorded is None:
+        if decision.kind is DecisionKind.HOLD and recorded is None:
             return None
         said = last_of(decision)
         key = (said.kind, said.reason, said.moves)
@@ -174,7 +173,7 @@ class WhatIf:
         )
         if recorded is not None:
             line.agrees = recorded.kind == said.kind and recorded.last.moves == said.moves
-        elif not held:
+        else:
             self._told[key] = line
         self._write(line)
         return line

@@ -259,3 +259,10 @@ def test_what_is_no_number_is_left_out_of_the_deltas(book):
     book.cycle(DecisionKind.KEEP, Reason.IMPROVED, change=1, numbers=numbers)
     assert book.of(deltas, "pre_mean", "delta", "ci_high")[0] == (None, 1.0, None)
     assert book.cycle(DecisionKind.KEEP, Reason.IMPROVED, change=2, numbers=numbers).changes == {}
+
+
+def test_a_change_that_somebody_settled_meanwhile_is_not_touched(book):
+    book.back()
+    book.acted()
+    assert rows_of(book.store, changes) == []
+    assert rows_of(book.store, rule_history) == []

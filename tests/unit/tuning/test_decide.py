@@ -285,7 +285,7 @@ def test_a_loss_beyond_doubt_ends_the_observation_early():
     ended = [said(watched(-1.3, n, policy)) for n in range(2, 40)]
     early = next(n for n, (kind, _) in enumerate(ended, 2) if kind is not DecisionKind.HOLD)
     assert SETTLE < early < SETTLE + 30
-    assert {ending for ending in ended[: early - 2]} == {(DecisionKind.HOLD, Reason.OBSERVING)}
+    assert set(ended[: early - 2]) == {(DecisionKind.HOLD, Reason.OBSERVING)}
     assert ended[early - 2] == (DecisionKind.ROLLBACK, Reason.SCORE_FELL)
 
 

@@ -236,7 +236,7 @@ def test_what_is_not_in_force_is_forgotten_when_another_signal_is_read(make):
 def test_a_target_that_is_edited_during_the_warm_up_is_the_one_that_counts():
     _, state = decide(None, seen(POLICY, calm(POLICY, [0.0], length=5)), POLICY)
     edited = lone(targets=(replace(POLICY.targets[0], low=-3.0),))
-    decision, after = asked(state, edited, calm(POLICY, [0.0], length=60))
+    decision, after = asked(state, edited, calm(POLICY, [0.0], length=60, end=NOW + 30))
     assert decision.reason is Reason.TARGETS_MET
     assert after.score == 1.0
 
