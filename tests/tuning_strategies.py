@@ -32,7 +32,7 @@ RULINGS = [
 
 
 def _often(random: Random) -> bool:
-    return random.random() < 0.8
+    return random.random() < 0.9
 
 
 # ── what an operator may want ────────────────────────────────────────────────
@@ -51,7 +51,7 @@ def a_target(random: Random, signal: str, unit: float) -> Target:
         signal=signal,
         low=None if which == "high" else low,
         high=None if which == "low" else low + width,
-        weight=random.choice([0.0, 0.5, 1.0, 3.0]),
+        weight=random.choice([0.5, 0.5, 1.0, 3.0, 0.0]),
         scale=random.choice([None, unit, 0.1 * unit]),
     )
 
@@ -97,10 +97,10 @@ def any_policy(random: Random) -> Policy:
         max_extensions=random.choice([0, 1, 6]),
         paired_toggling=_often(random),
         max_step_mult=random.choice([1.0, 1.7, 2.0, 4.0]),
-        min_gain=random.choice([1e-6, 0.004, 0.5]),
+        min_gain=random.choice([1e-6, 0.004, 0.004, 0.004, 0.5]),
         exploration=random.choice([0.0, 0.6, 3.0]),
-        harm_budget=random.choice([0.01, 0.12, 3.0]),
-        changes_per_hour=random.choice([1, 3, 30]),
+        harm_budget=random.choice([0.01, 0.12, 0.12, 3.0]),
+        changes_per_hour=random.choice([1, 3, 30, 30]),
         no_go_s=random.choice([1.0, 600.0, 10_800.0]),
     )
 
@@ -115,7 +115,7 @@ def a_value(random: Random, rule: Rule) -> float:
 
 def any_memory(random: Random, policy: Policy, now: int) -> Memory:
     """What could be remembered: moments before, at and after now; failures of a year."""
-    if random.random() < 0.5:
+    if random.random() < 0.6:
         return Memory()
     names = [rule.name for rule in policy.rules]
     keys = [f"{name}{way}" for name in names for way in "+-"]
@@ -158,7 +158,7 @@ def any_beliefs(random: Random, policy: Policy):
 
 def any_state(random: Random, policy: Policy, phase: Phase, now: int = NOW) -> State:
     """A state in some phase, that may remember anything."""
-    phi, variance = random.choice([0.0, 0.7, 0.995]), random.choice([1e-12, 1e-4, 1e-3, 1.0])
+    phi, variance = random.choice([0.0, 0.7, 0.995]), random.choice([1e-12, 1e-4, 1e-4, 1e-3, 1.0])
     state = a_state(
         policy,
         now=now,
@@ -166,9 +166,9 @@ def any_state(random: Random, policy: Policy, phase: Phase, now: int = NOW) -> S
         believed=any_beliefs(random, policy),
         noise=a_noise(len(policy.signals()), phi, variance),
         memory=any_memory(random, policy, now),
-        quiet_since=now + random.choice([-300, -60, -12, -11, 3]),
+        quiet_since=now + random.choice([-300, -300, -60, -12, -11, 3]),
         fitted=random.choice([now, now - 5000]),
-        look=random.choice([0, 0, now, now + 1]),
+        look=random.choice([0, 0, 0, now, now + 1]),
         score=random.choice([None, 0.0, 1.0]),
         changes=random.randint(0, 5),
     )
@@ -207,14 +207,16 @@ def _in_phase(random, state, policy, phase, option):
 def any_past(random: Random, policy: Policy, state: State):
     """Blocks of any kind: steady, constant, gone, of one sample each, with holes; any length."""
     signals = policy.signals()
-    length = random.choice([300, 100, 100, 24, 5, 1, 0])
+    length = random.choice([300, 300, 100, 100, 24, 5, 1, 0])
     end = state.block + random.choice([0, 1, 7, 30, 30, 400])
     noise = np.random.default_rng(random.randint(0, 2**32))
-    rows = random.choice([0.0, 0.02, 0.02, 1.0]) * noise.standard_normal((length, len(signals)))
+    rows = random.choice([0.0, 0.01, 0.02, 0.02, 1.0]) * noise.standard_normal(
+        (length, len(signals))
+    )
     if state.believed is not None:
         rows += state.believed.level
     since = length // 2 if state.trial is None else max(length - (end - state.trial.since), 0)
-    rows[since:] += random.choice([0.0, 0.0, 0.3, -0.3, 1.5, -1.5, 9.0])
+    rows[since:] += random.choice([0.0] * 6 + [0.1, -0.1, 0.3, -0.3, 1.5, -1.5, 9.0])
     counts = np.full(rows.shape, random.choice([1, 25, 25, 100]))
     if not _often(random):
         gone = [slice(None), slice(-6, None), slice(0, length // 2), slice(0, None, 2)]
@@ -245,3 +247,5 @@ def any_cycle(phase: Phase, seed: int):
 seeds = st.integers(0, 2**63)
 phases = st.sampled_from([*Phase, Phase.IDLE, Phase.OBSERVING])
 cycles = st.builds(any_cycle, phases, seeds)
+looking = st.builds(any_cycle, st.just(Phase.IDLE), seeds)
+watching = st.builds(any_cycle, st.just(Phase.OBSERVING), seeds)

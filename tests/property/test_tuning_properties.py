@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from daemon.tuning.change import Applied, Refused, evolve
@@ -12,9 +12,12 @@ from daemon.tuning.guards import forbidden, spent
 from daemon.tuning.state import Phase
 from daemon.tuning.vocabulary import DecisionKind, Verdict
 from tests.tuning_kit import bits, blocks_in, past, rules_of, stored
-from tests.tuning_strategies import cycles
+from tests.tuning_strategies import cycles, looking, watching
 
 EPSILON = 1 + 1e-9
+
+MORE = settings(max_examples=4 * settings.default.max_examples)
+"""For what few states lead to: a step, or that one is kept."""
 
 
 def values_in(value):
@@ -42,7 +45,8 @@ def arrays_in(value):
 
 
 # ── what may be asked of the controls ────────────────────────────────────────
-@given(cycles)
+@MORE
+@given(looking)
 def test_no_step_leaves_its_bounds_or_is_longer_than_allowed(cycle):
     policy, state, observation = cycle
     decision, _ = decide(state, observation, policy)
@@ -58,7 +62,8 @@ def test_no_step_leaves_its_bounds_or_is_longer_than_allowed(cycle):
         assert abs(move.new - move.old) <= rule.step * policy.max_step_mult * EPSILON
 
 
-@given(cycles)
+@MORE
+@given(looking)
 def test_no_step_is_made_that_anything_forbids(cycle):
     policy, state, observation = cycle
     decision, after = decide(state, observation, policy)
@@ -93,7 +98,8 @@ def test_what_is_taken_back_goes_exactly_where_it_was(cycle):
         assert (decision.kind is DecisionKind.ROLLBACK) == worse
 
 
-@given(cycles)
+@MORE
+@given(watching)
 def test_nothing_is_kept_without_evidence(cycle):
     policy, state, observation = cycle
     decision, _ = decide(state, observation, policy)
