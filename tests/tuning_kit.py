@@ -146,7 +146,7 @@ def a_state(policy: Policy, levels=None, responses=None, now=NOW, **changed) -> 
         "frame": frame_of(policy, np.zeros(len(signals))),
         "noise": noise,
         "fitted": now,
-        "tracker": effects.tracker(noise, PER_BLOCK, policy.forget_h),
+        "tracker": effects.tracker(noise, PER_BLOCK, policy.forget_h, len(policy.rules)),
         "believed": beliefs(levels, responses),
         "score": 0.5,
     }

@@ -289,7 +289,7 @@ def _hold(
         change=state.trial.number if state.trial else None,
         numbers=numbers or Verdicts(score=state.score),
     )
-    return decision, replace(state, reason=reason)
+    return decision, state if state.reason is reason else replace(state, reason=reason)
 
 
 def _act(

@@ -111,21 +111,29 @@ class Tracker:
     fast: Floats
     per_block: float
     """Samples of a typical block."""
-    fade: float
-    """Variance that a response gains per block."""
+    carry: Floats
+    """What is left of each mean after a block, (signals, 2 + rules),"""
+    squared: Floats
+    """of each covariance, and"""
+    added: Floats
+    """what each covariance gains."""
 
     def follow(self, believed: Response, row: Floats, count: Floats) -> Response:
         """Take one more block into account; signals with no samples in it only age."""
         mean, cov = self._aged(believed)
         seen = count > 0
-        fast = self.fast * self.per_block / np.maximum(count, 1)
-        variance = cov[:, 0, 0] + 2 * cov[:, 0, 1] + cov[:, 1, 1] + fast
-        off = np.where(seen, row - mean[:, 0] - mean[:, 1], 0.0)
+        both = cov[:, :, LEVEL] + cov[:, :, SLOW]
+        variance = (
+            both[:, LEVEL] + both[:, SLOW] + self.fast * self.per_block / np.maximum(count, 1)
+        )
+        gain = both / variance[:, None]
+        off = row - mean[:, LEVEL] - mean[:, SLOW]
+        if not seen.all():
+            gain *= seen[:, None]
+            off = np.where(seen, off, 0.0)
         reach = SURPRISE * np.sqrt(variance)
-        gain = (cov[:, :, 0] + cov[:, :, 1]) / variance[:, None]
-        gain *= seen[:, None]
         mean += gain * np.minimum(np.maximum(off, -reach), reach)[:, None]
-        cov -= gain[:, :, None] * (gain * variance[:, None])[:, None, :]
+        cov -= gain[:, :, None] * both[:, None, :]
         return Response(mean, cov)
 
     def predicted(self, believed: Response, after: int, blocks: int) -> tuple[Floats, Floats]:
@@ -144,22 +152,22 @@ class Tracker:
         return Response(*self._aged(believed))
 
     def _aged(self, believed: Response) -> tuple[Floats, Floats]:
-        mean, cov = believed.mean.copy(), believed.cov.copy()
-        mean[:, SLOW] *= self.memory
-        cov[:, SLOW, :] *= self.memory[:, None]
-        cov[:, :, SLOW] *= self.memory[:, None]
-        cov[:, SLOW, SLOW] += self.slow * (1 - self.memory**2)
-        cov[:, LEVEL, LEVEL] += DRIFT**2 * BLOCK_S / 3600
-        rules = np.arange(FIRST, mean.shape[1])
-        cov[:, rules, rules] += self.fade
-        return mean, cov
+        return believed.mean * self.carry, believed.cov * self.squared + self.added
 
 
-def tracker(noise: Noise, per_block: float, forget_h: float) -> Tracker:
+def tracker(noise: Noise, per_block: float, forget_h: float, rules: int) -> Tracker:
     """Set the filter up for a noise; responses are forgotten within ``forget_h`` hours."""
     memory, slow, fast = noise.split()
-    fade = STEP_SD**2 * BLOCK_S / 3600 / forget_h
-    return Tracker(memory, slow, fast, per_block, fade)
+    width = FIRST + rules
+    carry = np.ones((len(memory), width))
+    carry[:, SLOW] = memory
+    added = np.zeros((len(memory), width, width))
+    added[:, LEVEL, LEVEL] = DRIFT**2 * BLOCK_S / 3600
+    added[:, SLOW, SLOW] = slow * (1 - memory**2)
+    learned = np.arange(FIRST, width)
+    added[:, learned, learned] = STEP_SD**2 * BLOCK_S / 3600 / forget_h
+    squared = carry[:, :, None] * carry[:, None, :]
+    return Tracker(memory, slow, fast, per_block, carry, squared, added)
 
 
 def moved(believed: Response, steps: Floats, *, new_ground: bool) -> Response:

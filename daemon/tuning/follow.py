@@ -98,7 +98,7 @@ def refitted(state: State, seen: Observation, policy: Policy) -> State:
     noise = null.fit([stretch for stretch in stretches if len(stretch.rows) >= QUIET_MIN])
     if noise is None:
         return state
-    tracker = effects.tracker(noise, _per_block(seen), policy.forget_h)
+    tracker = effects.tracker(noise, _per_block(seen), policy.forget_h, len(policy.rules))
     return replace(state, noise=noise, tracker=tracker, fitted=now)
 
 
@@ -166,7 +166,7 @@ def reframed(state: State, policy: Policy) -> State:
         state,
         frame=new,
         noise=noise,
-        tracker=effects.tracker(noise, per_block, policy.forget_h),
+        tracker=effects.tracker(noise, per_block, policy.forget_h, len(policy.rules)),
         believed=believed,
         trial=trial,
         memory=replace(state.memory, until={}, failures={}, given_up=0, dry=0, idle_until=0),

@@ -105,19 +105,27 @@ class Policy:
     target_margin: float = 0.03
     digest: str = ""
 
+    _named: tuple[tuple[str, ...], str, str] = field(init=False, repr=False, compare=False)
+    """What is asked for in every cycle, worked out once."""
+
+    def __post_init__(self) -> None:
+        signals = tuple(sorted({target.signal for target in self.targets} | set(self.warn)))
+        subject = repr((signals, [(rule.name, rule.step) for rule in self.rules]))
+        warn = sorted((signal, shift.rise, shift.fall) for signal, shift in self.warn.items())
+        aims = repr((sorted(self.targets, key=lambda target: target.signal), warn))
+        object.__setattr__(self, "_named", (signals, subject, aims))
+
     def signals(self) -> tuple[str, ...]:
         """Name every signal that is read, in an order that the file's order does not change."""
-        named = {target.signal for target in self.targets} | set(self.warn)
-        return tuple(sorted(named))
+        return self._named[0]
 
     def subject(self) -> str:
         """Name what a memory is about: with other signals or rules it is another memory."""
-        return repr((self.signals(), [(rule.name, rule.step) for rule in self.rules]))
+        return self._named[1]
 
     def aims(self) -> str:
         """Name where the signals should be: a memory is kept, but seen in another frame."""
-        warn = sorted((signal, shift.rise, shift.fall) for signal, shift in self.warn.items())
-        return repr((sorted(self.targets, key=lambda target: target.signal), warn))
+        return self._named[2]
 
 
 # ── what was seen ────────────────────────────────────────────────────────────

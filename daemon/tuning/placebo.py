@@ -176,8 +176,9 @@ def _walk_span(scene: Scene, rows: Floats, span: Quiet, stride: int, done: Walk)
 
 
 def _tracker(scene: Scene, noise: Noise) -> Tracker:
-    counts = scene.past.count
-    return effects.tracker(noise, float(np.median(counts[counts > 0])), scene.policy.forget_h)
+    counts, policy = scene.past.count, scene.policy
+    per_block = float(np.median(counts[counts > 0]))
+    return effects.tracker(noise, per_block, policy.forget_h, len(policy.rules))
 
 
 def _begun(scene: Scene, tracker: Tracker, rows: Floats, counts: Ints) -> Response:
@@ -295,7 +296,9 @@ def _followed(scene: Scene, forks: list[Fork], steps: Floats, effect: Floats) ->
         np.concatenate([fork.tracker.slow for fork in forks]),
         np.concatenate([fork.tracker.fast for fork in forks]),
         forks[0].tracker.per_block,
-        forks[0].tracker.fade,
+        np.concatenate([fork.tracker.carry for fork in forks]),
+        np.concatenate([fork.tracker.squared for fork in forks]),
+        np.concatenate([fork.tracker.added for fork in forks]),
     )
     before = effects.Response(
         np.concatenate([fork.believed.mean for fork in forks]),

@@ -76,7 +76,7 @@ def follow_plainly(believed, noise, rows, counts):
 
 
 def follow(believed, noise, rows, counts):
-    filtered = tracker(noise, PER_BLOCK, FORGET_H)
+    filtered = tracker(noise, PER_BLOCK, FORGET_H, believed.mean.shape[1] - FIRST)
     for row, count in zip(rows, counts, strict=True):
         believed = filtered.follow(believed, np.array(row), np.array(count))
     return believed
@@ -103,7 +103,7 @@ def test_signals_without_samples_only_age(noise, believed):
 
 
 def test_a_block_without_any_sample_is_a_block_that_passed(noise, believed):
-    filtered = tracker(noise, PER_BLOCK, FORGET_H)
+    filtered = tracker(noise, PER_BLOCK, FORGET_H, RULES)
     aged = filtered.age(believed)
     followed = filtered.follow(believed, np.full(SIGNALS, NAN), np.zeros(SIGNALS, int))
     assert (aged.mean == followed.mean).all()
@@ -129,7 +129,7 @@ def test_what_is_passed_in_is_left_as_it_was(noise, believed):
     believed.mean.flags.writeable = believed.cov.flags.writeable = False
     follow(believed, noise, [np.ones(SIGNALS)], [[25] * SIGNALS])
     moved(believed, np.ones(RULES), new_ground=True)
-    tracker(noise, PER_BLOCK, FORGET_H).age(believed)
+    tracker(noise, PER_BLOCK, FORGET_H, RULES).age(believed)
     restarted(believed, noise)
 
 
@@ -157,7 +157,7 @@ def test_the_response_to_a_step_is_learned_and_drift_before_it_is_not():
 @pytest.mark.parametrize(("after", "blocks"), [(0, 1), (0, 6), (3, 2), (20, 6)])
 def test_what_is_foretold_has_the_variance_of_its_parts(noise, believed, after, blocks):
     """The mean of level + slow + fast over some blocks to come, every covariance added up."""
-    mean, variance = tracker(noise, PER_BLOCK, FORGET_H).predicted(believed, after, blocks)
+    mean, variance = tracker(noise, PER_BLOCK, FORGET_H, RULES).predicted(believed, after, blocks)
     ahead = range(after + 1, after + blocks + 1)
     for s, (memory, slow, fast) in enumerate(zip(*noise.split(), strict=True)):
         left = sum(memory**k for k in ahead) / blocks

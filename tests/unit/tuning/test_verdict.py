@@ -215,7 +215,7 @@ def guarded(policy, *rows, levels=None, since=None, noise=None, before=0.0):
     trial = replace(trial, since=NOW - len(rows) if since is None else since)
     blocks = past(policy.signals(), rows)
     noise = noise or a_noise(len(policy.signals()))
-    tracker = effects.tracker(noise, PER_BLOCK, policy.forget_h)
+    tracker = effects.tracker(noise, PER_BLOCK, policy.forget_h, len(policy.rules))
     return guard_broken(trial, blocks, tracker, state.frame, policy)
 
 
