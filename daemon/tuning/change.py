@@ -74,11 +74,22 @@ def evolve(state: State, event: Event, policy: Policy) -> State:
     if state.trial is None or state.phase not in {Phase.OPENING, Phase.CLOSING}:
         return state
     if state.subject != policy.subject():
-        return replace(state, phase=Phase.IDLE, trial=None) if _done(event) else state
+        return _overtaken(state, event)
     if state.phase is Phase.OPENING:
         then = _opened if _done(event) else _dropped
         return then(state, state.trial, event.block, policy)
     return _closed(state, state.trial, event.block, policy) if _done(event) else state
+
+
+def _overtaken(state: State, event: Event) -> State:
+    """Take a report into account that comes when another policy already holds.
+
+    A step that was made is open: the next decision takes it back.
+    """
+    if state.phase is Phase.OPENING and _done(event):
+        return replace(state, phase=Phase.OBSERVING)
+    over = state.phase is Phase.OPENING or _done(event)
+    return replace(state, phase=Phase.IDLE, trial=None) if over else state
 
 
 def _done(event: Event) -> bool:

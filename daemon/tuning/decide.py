@@ -31,7 +31,7 @@ from daemon.tuning.state import Phase, State, Trial
 from daemon.tuning.vocabulary import DecisionKind, Verdict
 
 if TYPE_CHECKING:
-    from daemon.tuning.model import Observation, Policy
+    from daemon.tuning.model import Move, Observation, Policy
     from daemon.tuning.windows import Ints
 
 Outcome = tuple[Decision, State]
@@ -64,8 +64,8 @@ def decide(state: State | None, seen: Observation, policy: Policy) -> Outcome:
             f"blocks of {seen.blocks.signals}, but the policy reads {policy.signals()}"
         )
     if state is not None and state.subject != policy.subject():
-        if state.phase in {Phase.OBSERVING, Phase.CLOSING}:
-            return _withdrawn(state, seen)
+        if _in_force(state, seen):
+            return _withdrawn(state, seen, Reason.POLICY_CHANGED)
         state = begin(seen, policy, state)
     if state is None:
         state = begin(seen, policy)
@@ -73,7 +73,10 @@ def decide(state: State | None, seen: Observation, policy: Policy) -> Outcome:
         state = reframed(state, policy)
     setting = tuple(seen.rules[rule.name] for rule in policy.rules)
     if not _same(setting, state.setting):
+        left = _left(state, seen, policy)
         state = superseded(followed(state, seen), setting, seen.blocks.end, policy)
+        if left is not None:
+            return _withdrawn(replace(state, trial=left), seen, Reason.SUPERSEDED)
         return _hold(state, seen, Reason.SUPERSEDED)
     return _PHASES[state.phase](followed(state, seen), seen, policy)
 
@@ -83,13 +86,37 @@ def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(abs(a - b) <= SAME * max(abs(a), abs(b)) for a, b in pairs)
 
 
-def _withdrawn(state: State, seen: Observation) -> Outcome:
-    """Take back what is open before another policy begins: nobody could judge it any more."""
+def _in_force(state: State, seen: Observation) -> bool:
+    """Tell whether a change is open, and the controls still hold it."""
+    trial = state.trial
+    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
+        return False
+    return all(_holds(seen, move) for move in trial.moves)
+
+
+def _holds(seen: Observation, move: Move) -> bool:
+    return move.rule in seen.rules and _same((seen.rules[move.rule],), (move.new,))
+
+
+def _left(state: State, seen: Observation, policy: Policy) -> Trial | None:
+    """Find what is left of an open change when a person moved one of its two rules."""
+    trial = state.trial
+    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
+        return None
+    moves = tuple(move for move in trial.moves if _holds(seen, move))
+    if not moves:
+        return None
+    ours = np.array([any(move.rule == rule.name for move in moves) for rule in policy.rules])
+    return replace(trial, moves=moves, steps=trial.steps * ours, closed=None)
+
+
+def _withdrawn(state: State, seen: Observation, why: Reason) -> Outcome:
+    """Take back what is open and can be judged no more."""
     trial = state.trial
     assert trial is not None  # noqa: S101 - it is what is open
     if trial.closed is None:
-        found = Judgement(verdict=Verdict.INVALID, cause=Reason.POLICY_CHANGED)
-        state = replace(state, phase=Phase.CLOSING, trial=replace(trial, closed=found))
+        trial = replace(trial, closed=Judgement(verdict=Verdict.INVALID, cause=why))
+    state = replace(state, phase=Phase.CLOSING, trial=trial)
     return _closing_act(state, seen, Verdicts(score=state.score))
 
 

@@ -23,6 +23,7 @@ from tests.tuning_kit import (
     blocks_in,
     calm,
     closing,
+    inits,
     lone,
     observing,
     opening,
@@ -251,3 +252,39 @@ def test_an_edited_target_shows_the_same_past_in_another_frame(make):
     levels = [one.frame.anchor + one.frame.scale * one.believed.level for one in (before, after)]
     assert levels[0] == pytest.approx(levels[1], abs=1e-6)
     assert after.score < before.score
+
+
+# ── two things at once ───────────────────────────────────────────────────────
+PAIR = a_policy(max_concurrent_changes=2)
+FIRST, SECOND = (rule.name for rule in PAIR.rules[:2])
+
+
+@pytest.mark.parametrize("make", [observing, closing])
+def test_of_two_rules_that_moved_together_the_one_that_is_still_ours_is_taken_back(make):
+    state = make(PAIR, {FIRST: 1.0, SECOND: -1.0})
+    blocks = calm(PAIR)
+    theirs = rules_of(state, PAIR) | {FIRST: 2.0}
+    decision, after = asked(state, PAIR, blocks, theirs)
+    (kept,) = [move for move in state.trial.moves if move.rule == SECOND]
+    assert (decision.kind, decision.reason) == (DecisionKind.REVERT, Reason.SUPERSEDED)
+    assert decision.moves == (kept.back(),)
+    after = evolve(after, Applied(NOW), PAIR)
+    assert after.phase is Phase.RETURNING
+    assert dict(zip(inits(PAIR), after.setting, strict=True)) == theirs | {SECOND: kept.old}
+
+
+def test_what_a_person_moved_is_theirs_when_the_policy_changes_too():
+    blocks = calm(OTHER, [0.0, 0.0], length=10)
+    decision, after = asked(observing(POLICY), OTHER, blocks, rules={"r": 2.0})
+    assert (decision.kind, decision.moves, after.phase) == (DecisionKind.HOLD, (), Phase.WARMING)
+
+
+def test_a_step_that_was_made_when_another_policy_already_held_is_taken_back():
+    state = evolve(opening(POLICY), Applied(NOW), OTHER)
+    decision, _ = asked(state, OTHER, calm(OTHER, [0.0, 0.0], length=10), rules={"r": 6.0})
+    assert (decision.kind, decision.reason) == (DecisionKind.REVERT, Reason.POLICY_CHANGED)
+    assert [(move.old, move.new) for move in decision.moves] == [(6.0, 5.0)]
+
+
+def test_a_step_that_was_refused_when_another_policy_already_held_is_forgotten():
+    assert evolve(opening(POLICY), Refused(NOW), OTHER).trial is None
