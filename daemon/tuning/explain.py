@@ -90,7 +90,7 @@ def _promise(decision: Decision, policy: Policy) -> str:
     words = [WORDS[decision.reason]]
     if chosen is not None:
         words.append(
-            f"the score should rise by {short(chosen.gain)} ± {size(chosen.spread)}, and fall by"
+            f"the score should change by {signed(chosen.gain)} ± {size(chosen.spread)}, and fall by"
             f" more than {short(policy.harm_budget)} with a risk of {percent(chosen.risk)}"
         )
     if decision.numbers.passed_over:

@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.tuning.model import BLOCK_S
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -119,12 +117,6 @@ class Noise:
             lasting = np.minimum(coarse.variance / shrink, whole)
             memory, slow = np.where(slower, kept, memory), np.where(slower, lasting, slow)
         return memory, slow, np.maximum(fine.variance - slow, FLOOR * fine.variance) + TINY
-
-    def correlation_time_s(self) -> Floats:
-        """Give the time after which a signal has forgotten two thirds of a deviation."""
-        memory, _, _ = self.split()
-        found: Floats = -BLOCK_S / np.log(np.clip(memory, TINY, PHI_MAX))
-        return found
 
 
 def fit(stretches: Sequence[Stretch]) -> Noise | None:

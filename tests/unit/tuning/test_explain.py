@@ -67,7 +67,7 @@ def test_a_step_tells_what_it_promises_and_what_it_was_preferred_to():
     )
     assert told == (
         "Move risk_max from 0.35 to 0.33 (change 3): it promises the most for its risk;"
-        " the score should rise by 0.031 ± 0.02, and fall by more than 0.12 with a risk of"
+        " the score should change by +0.031 ± 0.02, and fall by more than 0.12 with a risk of"
         " under 1 %; 4 steps passed over (1 outbid, 2 cooldown)."
     )
 

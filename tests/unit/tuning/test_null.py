@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from daemon.tuning.model import BLOCK_S
 from daemon.tuning.null import (
     COARSE,
     FLOOR,
@@ -128,13 +127,6 @@ def test_each_signal_is_split_by_itself():
     coarse = a_process(COARSE, column(0.9, 0.1), column(1.0, 0.01))
     memory, _, _ = Noise((fine, coarse)).split()
     assert memory.tolist() == [pytest.approx(0.9 ** (1 / COARSE)), 0.5]
-
-
-def test_the_correlation_time_is_where_a_third_is_left():
-    noise = Noise((a_process(1, column(np.exp(-BLOCK_S / 20.0), 0.0), column(1.0, 1.0)),))
-    slow, none = noise.correlation_time_s()
-    assert slow == pytest.approx(20.0)
-    assert none < 1.0
 
 
 def test_the_noise_of_another_unit_is_the_same_noise():
