@@ -218,7 +218,7 @@ class Strategy(Section):
         " notices sooner that the system has changed, longer disturbs it less.",
     )
     forget_h: float = Field(
-        default=10.0,
+        default=72.0,
         gt=0,
         le=HOURS_MAX,
         description="Hours after which what was learned counts as doubtful as nothing. Longer"

@@ -33,7 +33,7 @@ BACK_OFF_MAX_S = 3600.0
 DOUBLINGS = 20
 """More doublings than any pause has room for."""
 
-GIVE_UPS = 5
+GIVE_UPS = 4
 """Keys given up per rule before the loop slows down."""
 
 DRY = 4

@@ -49,6 +49,7 @@ EARLIEST = 6
 FELL = 0.03
 """A score that fell by so much since the loop slowed down wakes it."""
 
+Z_FELL = 4.0
 SAME = 1e-9
 """Two values of a rule are the same if they differ by no more than this share."""
 
@@ -117,7 +118,7 @@ def _withdrawn(state: State, seen: Observation, why: Reason) -> Outcome:
     if trial.closed is None:
         trial = replace(trial, closed=Judgement(verdict=Verdict.INVALID, cause=why))
     state = replace(state, phase=Phase.CLOSING, trial=trial)
-    return _closing_act(state, seen, Verdicts(score=state.score))
+    return _closing_act(state, seen, Verdicts(score=state.score, judgement=trial.closed))
 
 
 # ── the phases ───────────────────────────────────────────────────────────────
@@ -165,9 +166,12 @@ def _standstill(state: State, seen: Observation, policy: Policy) -> Reason | Non
 
 
 def _roused(state: State) -> State:
-    """Look sooner when the score fell since nothing seemed to help."""
-    memory = state.memory
-    if memory.score is None or state.score is None or state.score >= memory.score - FELL:
+    """Look sooner when the score fell since nothing seemed to help, beyond what is unsure of it."""
+    memory, frame, believed = state.memory, state.frame, state.believed
+    if memory.score is None or state.score is None or frame is None or believed is None:
+        return state
+    unsure = float(np.sqrt(((frame.weight * believed.level_sd) ** 2).sum()))
+    if state.score >= memory.score - max(FELL, Z_FELL * unsure):
         return state
     given_up = max(memory.given_up - 2, 0)
     return replace(

@@ -101,7 +101,7 @@ class Policy:
     changes_per_hour: int = 30
     idle_trial_s: float = 3600.0
     no_go_s: float = 10_800.0
-    forget_h: float = 10.0
+    forget_h: float = 72.0
     target_margin: float = 0.03
     digest: str = ""
 

@@ -18,6 +18,7 @@ from daemon.tuning.effects import STEP_SD
 from daemon.tuning.guards import refusal
 from daemon.tuning.model import Candidate, Move, blocks_of
 from daemon.tuning.reasons import Reason
+from daemon.tuning.verdict import Z_95, may_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,12 +130,16 @@ def choose(
     ]
     if not open_:
         return None, None, tuple(shut[:SHOWN])
+    assert state.believed is not None  # noqa: S101 - nothing is proposed before it is
+    assert state.frame is not None  # noqa: S101 - same
     gains = _expected(np.array([option.steps for option in open_]), state, policy)
     gain, spread = gains.mean(axis=1), gains.std(axis=1)
     risk = (gains < -policy.harm_budget).mean(axis=1)
     worth = (gain + policy.exploration * spread) * _preference(open_, policy)
+    steps = np.array([option.steps for option in open_])
+    counts = may_count(steps, gain + Z_95 * spread, state.believed, state.frame, policy)
     upside = np.maximum(gains, 0.0).mean(axis=1)
-    fit = (risk <= RISKY) & (upside >= _least(state, policy))
+    fit = (risk <= RISKY) & (upside >= _least(state, policy)) & counts
     order = np.argsort(-np.where(fit, worth, worth - FAR), kind="stable").tolist()
     weighed = [
         Candidate(

@@ -21,6 +21,8 @@ from daemon.tuning.vocabulary import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from daemon.tuning.effects import Response, Tracker
     from daemon.tuning.model import Policy, Shift
     from daemon.tuning.null import Noise
@@ -55,7 +57,7 @@ def judge(
     if any(_reached(policy.warn, effect) for effect in found.effects):
         return ruled(found, Verdict.WORSE, Reason.GUARD_BROKEN)
     if found.probability >= policy.confidence and found.gain > NULL * policy.min_gain:
-        if _counts(trial, found, frame, policy):
+        if _counts(trial, found, believed, frame, policy):
             return ruled(found, Verdict.BETTER, Reason.IMPROVED)
         return ruled(found, Verdict.INCONCLUSIVE, Reason.TOO_SMALL)
     if found.probability <= 1 - policy.confidence:
@@ -114,20 +116,35 @@ def ruled(found: Judgement, verdict: Verdict, cause: Reason) -> Judgement:
     return replace(found, verdict=verdict, cause=cause)
 
 
-def _counts(trial: Trial, found: Judgement, frame: Frame, policy: Policy) -> bool:
-    """Tell whether a gain may be as large as the smallest that counts.
+def _counts(
+    trial: Trial, found: Judgement, believed: Response, frame: Frame, policy: Policy
+) -> bool:
+    highest = np.array([found.gain + Z_95 * found.spread])
+    return bool(may_count(trial.steps[None], highest, believed, frame, policy)[0])
 
-    It counts if some signal may have moved by its ``good`` (within what is known
-    of it), or if the score rose by as much as one such movement is worth. Less
-    than a whole step need bring only its share.
+
+def may_count(
+    steps: Floats, highest: Floats, believed: Response, frame: Frame, policy: Policy
+) -> NDArray[np.bool_]:
+    """Tell of some steps whether what they bring may be as large as the smallest that counts.
+
+    It counts if, within what is known, some signal may move by its ``good``, or the
+    score may rise (at the ``highest``) by as much as one such movement is worth.
+    Less than a whole step need bring only its share.
     """
-    share = min(float(np.abs(trial.steps).max()), 1.0)
-    moved = any(
-        _reached(policy.good, replace(effect, delta=bound / share))
-        for effect in found.effects
-        for bound in (effect.low, effect.high)
-    )
-    return not policy.good or moved or found.gain >= share * worth(frame, policy)
+    share = np.minimum(np.abs(steps).max(axis=1), 1.0)
+    counts: NDArray[np.bool_] = highest >= share * worth(frame, policy)
+    effect, doubt = believed.of_steps(steps)
+    for index, signal in enumerate(policy.signals()):
+        shift = policy.good.get(signal)
+        if shift is None:
+            continue
+        reach = Z_95 * doubt[:, index]
+        if shift.rise is not None:
+            counts |= effect[:, index] + reach >= share * shift.rise / frame.scale[index]
+        if shift.fall is not None:
+            counts |= effect[:, index] - reach <= share * shift.fall / frame.scale[index]
+    return counts
 
 
 def worth(frame: Frame, policy: Policy) -> float:

@@ -78,7 +78,7 @@ def test_what_it_does_not_say_has_a_default():
         "exploration": 0.6,
         "changes_per_hour": 30,
         "idle_trial_s": 3600,
-        "forget_h": 10,
+        "forget_h": 72,
         "target_margin": 0.03,
     }
 
