@@ -104,6 +104,18 @@ SOUND = {
     "jobs": {"session_id": 1, "n": 1, "job_id": "j", "state": "pending", "params": {}},
     "rankings": {"session_id": 1, "rank": 1, "n": 1, "at_us": T0},
     "deltas": {"change_id": 1, "signal_id": 1, "trial": 1, "at_us": T0, "verdict": "better"},
+    "calibrations": {
+        "at_us": T0,
+        "policy": "d" * 64,
+        "outcome": "green",
+        "from_us": T0,
+        "to_us": T0,
+        "quiet_s": 0.0,
+        "placebos": 39,
+        "reasons": [],
+        "warnings": [],
+        "signals": [],
+    },
 }
 
 BAD = {
@@ -116,6 +128,13 @@ BAD = {
 """Values that a check refuses, by the last word of its name."""
 
 OTHERS = {
+    "ck_calibrations_order": {"from_us": T0 + 1},
+    "ck_calibrations_from_us_range": {"from_us": -1},
+    "ck_calibrations_to_us_range": {"to_us": MAX_MICROS + 1},
+    "ck_calibrations_quiet_s_range": {"quiet_s": -1.0},
+    "ck_calibrations_placebos_counted": {"placebos": -1},
+    "ck_calibrations_override_named": {"override_reason": "because"},
+    "ck_calibrations_override_reason_length": {"override_reason": "", "override_by": "me"},
     "ck_changes_settled": {"settled_at_us": T0},
     "ck_freezes_order": {"ends_at_us": T0},
     "ck_freezes_recurrence": {"cron": "* * * * *"},
@@ -153,7 +172,7 @@ def refusal(store, table, row):
                 marks = ", ".join(f":{name}" for name in row)
                 statement = text(f"INSERT INTO {table} ({names}) VALUES ({marks})")
                 written = {
-                    name: json.dumps(value) if isinstance(value, dict) else value
+                    name: json.dumps(value) if isinstance(value, dict | list) else value
                     for name, value in row.items()
                 }
                 connection.execute(statement, written)
@@ -210,7 +229,7 @@ def fill(store):
         number = changes.open_change(tx, new_change(), ChangeState.APPLYING, move())
         changes.add_deltas(tx, [Delta(change_id=number, signal_id=1, at_us=T0, verdict="better")])
         rules.adopt_policy(tx, rules.Policy(digest="d" * 64, body={}), [], T0)
-        for name in ("risk_ledger", "evidence"):
+        for name in ("risk_ledger", "evidence", "calibrations"):
             tx.execute(insert(metadata.tables[name]).values(SOUND[name]))
 
 
