@@ -50,6 +50,8 @@ FELL = 0.03
 """A score that fell by so much since the loop slowed down wakes it."""
 
 Z_FELL = 4.0
+"""And by more standard deviations than the level is unsure by."""
+
 SAME = 1e-9
 """Two values of a rule are the same if they differ by no more than this share."""
 

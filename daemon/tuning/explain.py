@@ -160,7 +160,7 @@ def _found(decision: Decision) -> str:
     broken = decision.numbers.detail.get("signal")
     if broken is not None:
         words[0] = f"the guard of {broken} was broken"
-    if judgement is not None:
+    if judgement is not None and judgement.effects:  # what was withdrawn was never measured
         words.append(
             f"the score changed by {signed(judgement.gain)} ± {size(judgement.spread)}"
             f" and rose with a probability of {percent(judgement.probability)}"

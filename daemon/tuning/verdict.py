@@ -45,8 +45,13 @@ LOSS = 0.05
 GUARD_BLOCKS = 6
 """A guard looks at the newest half minute."""
 
-BEFORE = 60
-"""Blocks that the level before a change is taken to rest on, when its noise is judged."""
+Z_REGIME = 7.0
+"""A jump by so many standard deviations is another system, not noise."""
+
+BLOCKS_A_MINUTE = round(60 / BLOCK_S)
+REGIME = 36
+REGIME_MOST = 60
+"""Blocks of one setting that a jump is told by: at least, and at most."""
 
 
 def judge(
@@ -210,9 +215,9 @@ def guard_broken(
 
 def regime_changed(blocks: Blocks, since: int, noise: Noise, frame: Frame) -> bool:
     """Tell whether the last minute is unlike everything since the setting was last changed."""
-    recent, enough = 12, 36
-    first = max(since, blocks.end - BEFORE)
-    if blocks.end - first < enough:
+    recent = BLOCKS_A_MINUTE
+    first = max(since, blocks.end - REGIME_MOST)
+    if blocks.end - first < REGIME:
         return False
     new = blocks.window(blocks.end - recent, blocks.end)
     old = blocks.window(first, blocks.end - recent)
@@ -220,9 +225,3 @@ def regime_changed(blocks: Blocks, since: int, noise: Noise, frame: Frame) -> bo
     off = np.where(seen, np.abs(new.mean - old.mean) / frame.scale, 0.0)
     noise_sd = np.sqrt(noise.of_difference(blocks.end - recent - first, 0, recent))
     return bool((off > Z_REGIME * noise_sd).any())
-
-
-Z_REGIME = 7.0
-"""A jump by so many standard deviations is another system, not noise."""
-
-BLOCKS_A_MINUTE = round(60 / BLOCK_S)

@@ -99,6 +99,22 @@ def test_a_verdict_without_effects_or_without_doubt_is_told_too():
         assert ("s moved" in sentence(decision, a_policy())) is bool(effects)
 
 
+def test_what_was_withdrawn_unmeasured_claims_no_numbers():
+    found = Judgement(verdict=Verdict.INVALID, cause=Reason.SUPERSEDED)
+    said = sentence(
+        Decision(
+            kind=DecisionKind.REVERT,
+            reason=Reason.SUPERSEDED,
+            at_us=AT_US,
+            moves=(MOVE,),
+            change=4,
+            numbers=Verdicts(judgement=found),
+        ),
+        a_policy(),
+    )
+    assert said == ("Take back risk_max from 0.35 to 0.33 (change 4): somebody else moved a rule.")
+
+
 def test_one_step_passed_over_is_one():
     numbers = Verdicts(passed_over=PASSED[:1])
     decision = a_decision(DecisionKind.HOLD, Reason.NO_CANDIDATE, numbers=numbers)
