@@ -173,9 +173,7 @@ def _told(judgement: Judgement, broken: object) -> list[str]:
     """Name the signal that it is about, or the one that is known best to have moved."""
     effects = judgement.effects
     named = [effect for effect in effects if effect.signal == broken]
-    chosen = named[0] if named else max(effects, key=_clear, default=None)
-    if chosen is None:
-        return []
+    chosen = named[0] if named else max(effects, key=_clear)
     moved_by = f"{chosen.signal} moved by {signed(chosen.delta)} from {short(chosen.before)}"
     return [f"{moved_by} (95 %: {signed(chosen.low)} to {signed(chosen.high)})"]
 
