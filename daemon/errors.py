@@ -5,8 +5,10 @@
     ├── InputError                 2   a file or value handed to a command is missing or malformed
     ├── StoreError                 1   the database could not do what was asked
     │   ├── StoreUnavailable      74   it cannot be reached, opened or written
+    │   │   └── StoreBroken       74   the disk refused what was to be kept: this process must end
     │   ├── SchemaMismatch        78   its schema is older or newer than this program
     │   └── TamperedHistory        1   a row of the history was altered, removed or reordered
+    ├── NotLeader                 75   another process leads, or has taken over
     └── MissingExtra              78   the command needs an extra that is not installed
 
 An error says what was wrong and where, and its hint says what to do about it.
@@ -37,6 +39,7 @@ class Exit(IntEnum):
     UNVERIFIED = 9
     USAGE = 64
     IO = 74
+    NOT_LEADER = 75
     CONFIG = 78
 
 
@@ -100,6 +103,13 @@ class StoreUnavailable(StoreError):  # noqa: N818 - a state, and the word that o
     exit_code = Exit.IO
 
 
+class StoreBroken(StoreUnavailable):
+    """The disk refused what was to be kept: nothing that this process knows can be relied on.
+
+    A second attempt may succeed on pages that the first one lost, so there is none.
+    """
+
+
 class SchemaMismatch(StoreError):  # noqa: N818 - same
     """The schema in the database is older or newer than this program."""
 
@@ -108,6 +118,12 @@ class SchemaMismatch(StoreError):  # noqa: N818 - same
 
 class TamperedHistory(StoreError):  # noqa: N818 - same
     """A row of the append-only history was altered, removed or reordered."""
+
+
+class NotLeader(DaemonError):  # noqa: N818 - same
+    """Another process leads, or has taken over: this one may write no more."""
+
+    exit_code = Exit.NOT_LEADER
 
 
 class MissingExtra(DaemonError):  # noqa: N818 - same

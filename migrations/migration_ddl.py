@@ -123,6 +123,28 @@ def rebuild(table: str, *, views: Sequence[str] = (), **options: Any) -> Iterato
         _execute(statement)
 
 
+def remake(
+    table: str, *items: Any, keep: Sequence[str], views: Sequence[str] = (), **how: Any
+) -> None:
+    """Build a table of SQLite anew from its columns and constraints, as they are written here.
+
+    `rebuild` leaves the order of the constraints to chance, and a revision should
+    build the same text wherever it runs. Rows keep the columns in ``keep``;
+    indexes, triggers and the views over the table are as they were.
+    """
+    over = _statements("view", views)
+    hanging = [*_statements("index", [table]), *_statements("trigger", [table]), *over]
+    for name in reversed(views):
+        _execute(f"DROP VIEW {name}")
+    columns = ", ".join(keep)
+    op.create_table(f"_new_{table}", *items, sqlite_strict=True, **how)
+    _execute(f"INSERT INTO _new_{table} ({columns}) SELECT {columns} FROM {table}")  # noqa: S608
+    _execute(f"DROP TABLE {table}")
+    _execute(f"ALTER TABLE _new_{table} RENAME TO {table}")
+    for statement in hanging:
+        _execute(statement)
+
+
 def _statements(kind: str, names: Sequence[str]) -> list[str]:
     if dialect() == "postgresql":
         return _postgres_views(names) if kind == "view" else []

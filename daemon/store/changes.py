@@ -7,15 +7,15 @@ second writer, a repeated request or a stale reader changes nothing.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import StoreError
 from daemon.store import chain
-from daemon.store.tables import change_events, changes, deltas
-from daemon.store.tables.tuning import IS_OPEN
+from daemon.store.tables import change_events, changes, deltas, rules, signals
+from daemon.store.tables.tuning import IS_OPEN, IS_UNSETTLED
 from daemon.tuning.vocabulary import TERMINAL_STATES, TRANSITIONS, ChangeState
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 
 _WAIT = "wait until it is settled, or roll it back"
+
+# Built once: every cycle runs them.
+_OPEN = select(changes).where(text(IS_OPEN)).order_by(changes.c.id)
+_UNSETTLED = select(changes).where(text(IS_UNSETTLED)).order_by(changes.c.id)
 
 
 class RuleBusy(StoreError):  # noqa: N818 - a state, not a fault
@@ -156,10 +160,107 @@ def open_id(tx: Tx, rule: str) -> int | None:
 
 def open_changes(tx: Tx) -> list[dict[str, Any]]:
     """Read every open change, oldest first."""
-    query = select(changes).where(text(IS_OPEN)).order_by(changes.c.id)
+    return [dict(row) for row in tx.execute(_OPEN).mappings()]
+
+
+# ── reading ──────────────────────────────────────────────────────────────────
+def unsettled(tx: Tx) -> list[dict[str, Any]]:
+    """Read every change that has not ended, open or only proposed, oldest first."""
+    return [dict(row) for row in tx.execute(_UNSETTLED).mappings()]
+
+
+def latest(tx: Tx, rule: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
+    """Read the newest changes, of one rule or of all, newest first."""
+    query = select(changes).order_by(changes.c.id.desc()).limit(limit)
+    if rule is not None:
+        query = query.where(changes.c.rule == rule)
     return [dict(row) for row in tx.execute(query).mappings()]
 
 
+def get(tx: Tx, change_id: int) -> dict[str, Any] | None:
+    """Read a change."""
+    query = select(changes).where(changes.c.id == change_id)
+    row = tx.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def events_of(tx: Tx, change_id: int) -> list[dict[str, Any]]:
+    """Read the states that a change went through, in order."""
+    query = select(change_events).where(change_events.c.change_id == change_id)
+    return [dict(row) for row in tx.execute(query.order_by(change_events.c.seq)).mappings()]
+
+
+class Intent(NamedTuple):
+    """When a change was begun, by both clocks."""
+
+    at_us: int
+    boot_id: str | None
+    elapsed_us: int | None
+
+
+_NEWEST = (
+    select(changes.c.id)
+    .where(changes.c.rule == bindparam("rule"), changes.c.state != ChangeState.FAILED)
+    .order_by(changes.c.id.desc())
+    .limit(1)
+)
+
+
+def newest_of(tx: Tx, rule: str) -> int | None:
+    """Find the newest change of a rule that moved it, if only for a moment."""
+    return tx.execute(_NEWEST, {"rule": rule}).scalar_one_or_none()
+
+
+def intent_of(tx: Tx, change_id: int) -> Intent | None:
+    """Read when a change was begun; None if it never was."""
+    columns = change_events.c
+    query = select(columns.at_us, columns.boot_id, columns.elapsed_us)
+    query = query.where(columns.change_id == change_id, columns.to_state == ChangeState.APPLYING)
+    row = tx.execute(query.order_by(columns.seq).limit(1)).one_or_none()
+    return None if row is None else Intent(*row)
+
+
+def deltas_of(tx: Tx, change_id: int) -> list[dict[str, Any]]:
+    """Read what a change did, with the name of each signal, trial after trial."""
+    query = (
+        select(signals.c.name.label("signal"), deltas)
+        .join(signals, signals.c.id == deltas.c.signal_id)
+        .where(deltas.c.change_id == change_id)
+        .order_by(deltas.c.trial, signals.c.name)
+    )
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def endings(tx: Tx, after: int) -> tuple[list[str], int]:
+    """Read how changes have ended behind a place in their events, and the newest place."""
+    columns = change_events.c
+    last = int(tx.execute(select(func.coalesce(func.max(columns.seq), 0))).scalar_one())
+    if not after or last == after:
+        return [], last
+    ends = columns.to_state.in_(sorted(TERMINAL_STATES))
+    query = select(columns.to_state).where(columns.seq > after, ends)
+    return list(tx.execute(query.order_by(columns.seq)).scalars()), last
+
+
+def kept_values(tx: Tx) -> dict[str, float]:
+    """Read the last values known to be good, of every rule that is not retired.
+
+    That is where the newest change that was kept led; if none ever was, where
+    the rule stood before anything was changed.
+    """
+    of_rule = changes.c.rule == rules.c.name
+    kept = select(changes.c.new).where(of_rule, changes.c.state == ChangeState.KEPT)
+    moved = select(changes.c.old).where(of_rule, changes.c.applied_at_us.is_not(None))
+    good = func.coalesce(
+        kept.order_by(changes.c.id.desc()).limit(1).scalar_subquery(),
+        moved.order_by(changes.c.id).limit(1).scalar_subquery(),
+        rules.c.init,
+    )
+    query = select(rules.c.name, good).where(rules.c.retired_at_us.is_(None))
+    return {name: float(value) for name, value in tx.execute(query.order_by(rules.c.name))}
+
+
+# ── writing an event ─────────────────────────────────────────────────────────
 def _stamps(state: ChangeState, move: Move) -> dict[str, Any]:
     """Say what entering a state writes beside it."""
     if state in TERMINAL_STATES:

@@ -7,7 +7,7 @@ can follow the log for as long as it likes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -71,11 +71,27 @@ class Event:
 Entry = Decision | RuleSet | Event
 
 _STREAM: dict[type[Entry], Table] = {Decision: decisions, RuleSet: rule_history, Event: events}
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _STREAM}
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """Name the columns; bodies of many kilobytes are not copied for it."""
+    return {name: getattr(entry, name) for name in _FIELDS[type(entry)]}
+
+
+def _repeat(insert: Any) -> Any:
+    """Build the statement that most cycles run, once."""
+    statement = insert(decision_repeats)
+    again = {"n": decision_repeats.c.n + 1, "last_at_us": statement.excluded.last_at_us}
+    return statement.on_conflict_do_update(index_elements=["seq"], set_=again)
+
+
+_REPEAT = {"postgresql": _repeat(postgres_insert), "sqlite": _repeat(sqlite_insert)}
 
 
 def append(tx: Tx, entry: Entry) -> int:
     """Write one entry at the end of its stream; returns its place."""
-    return chain.append(tx, _STREAM[type(entry)], [asdict(entry)])[0].seq
+    return chain.append(tx, _STREAM[type(entry)], [_row(entry)])[0].seq
 
 
 def append_all(tx: Tx, entries: Sequence[Entry]) -> list[int]:
@@ -83,19 +99,12 @@ def append_all(tx: Tx, entries: Sequence[Entry]) -> list[int]:
     if not entries:
         return []
     stream = _STREAM[type(entries[0])]
-    return [place.seq for place in chain.append(tx, stream, map(asdict, entries))]
+    return [place.seq for place in chain.append(tx, stream, map(_row, entries))]
 
 
 def repeat(tx: Tx, seq: int, at_us: int) -> None:
     """Count a cycle that came to the same decision again."""
-    insert = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = insert(decision_repeats).values(seq=seq, n=1, last_at_us=at_us)
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["seq"],
-            set_={"n": decision_repeats.c.n + 1, "last_at_us": statement.excluded.last_at_us},
-        )
-    )
+    tx.execute(_REPEAT[tx.dialect.name], {"seq": seq, "n": 1, "last_at_us": at_us})
 
 
 def read(tx: Tx, stream: str, *, after: int = 0, limit: int = 1_000) -> list[dict[str, Any]]:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, text, update
 
 from daemon.clock import MICROS
-from daemon.store.rollups import WIDEST_US, roll_up
+from daemon.store.rollups import WIDEST_US, rolling_up
 from daemon.store.samples import Signal, lookup
 from daemon.store.tables import changes, signals
 from daemon.store.tables.tuning import IS_OPEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Select
 
-    from daemon.store.store import Store
+    from daemon.store.store import Door
 
 PRE_WINDOW_US = 3_600 * MICROS
 """How long before an open change its evidence may reach."""
@@ -45,20 +45,20 @@ class Pruned:
     before_us: int
 
 
-def floor_us(store: Store, keep_from_us: int) -> int:
+def floor_us(door: Door, keep_from_us: int) -> int:
     """Say up to which moment raw samples may go: whole buckets, and none an open change needs."""
     query = select(func.min(changes.c.opened_at_us)).where(text(IS_OPEN))
-    with store.read() as view:
+    with door.read() as view:
         oldest: int | None = view.execute(query).scalar()
     if oldest is not None:
         keep_from_us = min(keep_from_us, oldest - PRE_WINDOW_US)
     return max(0, keep_from_us - keep_from_us % WIDEST_US)
 
 
-def plan(store: Store, keep_from_us: int) -> list[Pruned]:
+def plan(door: Door, keep_from_us: int) -> list[Pruned]:
     """Say what pruning would remove."""
-    before_us = floor_us(store, keep_from_us)
-    with store.read() as view:
+    before_us = floor_us(door, keep_from_us)
+    with door.read() as view:
         return [
             Pruned(
                 signal.name,
@@ -70,35 +70,43 @@ def plan(store: Store, keep_from_us: int) -> list[Pruned]:
 
 
 def prune(
-    store: Store,
+    door: Door,
     keep_from_us: int,
     *,
     slice_rows: int = 10_000,
     on_slice: Callable[[int], None] | None = None,
 ) -> list[Pruned]:
     """Roll up, then remove raw samples older than a moment."""
-    before_us = floor_us(store, keep_from_us)
-    roll_up(store, before_us)
-    with store.read() as view:
+    removed: dict[str, Pruned] = {}
+    for part in pruning(door, keep_from_us, slice_rows=slice_rows):
+        if part is None:
+            continue
+        before = removed.get(part.signal)
+        rows = part.rows + (before.rows if before else 0)
+        removed[part.signal] = Pruned(part.signal, rows, part.before_us)
+        if on_slice:
+            on_slice(part.rows)
+    return list(removed.values())
+
+
+def pruning(door: Door, keep_from_us: int, *, slice_rows: int = 10_000) -> Iterator[Pruned | None]:
+    """Do the same a transaction at a time, between which anything else may be done.
+
+    Each gives what it removed from one signal, or None while there is still
+    something to roll up. It may be left at any of them.
+    """
+    before_us = floor_us(door, keep_from_us)
+    for _ in rolling_up(door, before_us):
+        yield None
+    with door.read() as view:
         known = list(lookup(view).values())
-    return [
-        Pruned(
-            signal.name, _prune_signal(store, signal, before_us, slice_rows, on_slice), before_us
-        )
-        for signal in known
-    ]
+    for signal in known:
+        yield from _prune_signal(door, signal, before_us, slice_rows)
 
 
-def _prune_signal(
-    store: Store,
-    signal: Signal,
-    before_us: int,
-    slice_rows: int,
-    on_slice: Callable[[int], None] | None,
-) -> int:
-    removed = 0
+def _prune_signal(door: Door, signal: Signal, before_us: int, slice_rows: int) -> Iterator[Pruned]:
     while True:
-        with store.write() as tx:
+        with door.write() as tx:
             bounds = {"id": signal.id, "before": before_us, "skip": slice_rows}
             rolled_us = tx.execute(_rolled_until(signal)).scalar_one()
             upto_us = tx.execute(_SLICE_END, bounds).scalar()
@@ -112,11 +120,9 @@ def _prune_signal(
                 .where(signals.c.id == signal.id, signals.c.pruned_until_us < closed_us)
                 .values(pruned_until_us=closed_us)
             )
-        removed += gone
-        if on_slice:
-            on_slice(gone)
+        yield Pruned(signal.name, gone, before_us)
         if upto_us is None or stop_us < upto_us:
-            return removed
+            return
 
 
 def _rolled_until(signal: Signal) -> Select[int]:

@@ -18,7 +18,9 @@ from daemon.store.tables import sample_rollups, signals
 from daemon.store.windows import read_window
 
 if TYPE_CHECKING:
-    from daemon.store.store import Store, Tx
+    from collections.abc import Iterator
+
+    from daemon.store.store import Door, Tx
     from daemon.store.windows import Window
 
 RESOLUTIONS_S = (10, 60)
@@ -29,18 +31,27 @@ SPAN_US = 6 * 3600 * MICROS
 """How much of a signal is rolled up in one transaction."""
 
 
-def roll_up(store: Store, until_us: int) -> int:
+def roll_up(door: Door, until_us: int) -> int:
     """Roll up everything complete before a moment; returns how many buckets were written."""
+    return sum(rolling_up(door, until_us))
+
+
+def rolling_up(door: Door, until_us: int) -> Iterator[int]:
+    """Do the same a transaction at a time, between which anything else may be done.
+
+    Each gives how many buckets it wrote. It may be left at any of them.
+    """
     end_us = until_us - until_us % WIDEST_US
-    with store.read() as view:
+    with door.read() as view:
         known = list(lookup(view).values())
-    return sum(_roll_up_signal(store, signal, end_us) for signal in known)
+    for signal in known:
+        yield from _roll_up_signal(door, signal, end_us)
 
 
-def _roll_up_signal(store: Store, signal: Signal, end_us: int) -> int:
-    written = 0
-    while (span := _next_span(store, signal.name, end_us)) is not None:
-        with store.write() as tx:
+def _roll_up_signal(door: Door, signal: Signal, end_us: int) -> Iterator[int]:
+    while (span := _next_span(door, signal.name, end_us)) is not None:
+        written = 0
+        with door.write() as tx:
             # First the mark, which locks the signal: a late sample that is being
             # written now waits, sees the mark, and takes it back. One that has
             # taken it back since the span was chosen is where to go on from.
@@ -50,8 +61,8 @@ def _roll_up_signal(store: Store, signal: Signal, end_us: int) -> int:
                 .values(rolled_until_us=span.stop_us)
             )
             if moved.rowcount:
-                written += _roll_up_span(tx, signal, span.start_us, span.stop_us)
-    return written
+                written = _roll_up_span(tx, signal, span.start_us, span.stop_us)
+        yield written
 
 
 class _Span(NamedTuple):
@@ -62,9 +73,9 @@ class _Span(NamedTuple):
     stop_us: int
 
 
-def _next_span(store: Store, name: str, end_us: int) -> _Span | None:
+def _next_span(door: Door, name: str, end_us: int) -> _Span | None:
     """Choose from the first bucket that is not final, beyond any stretch without samples."""
-    with store.read() as view:
+    with door.read() as view:
         signal = lookup(view, [name])[name]
         at_us = signal.rolled_until_us - signal.rolled_until_us % WIDEST_US
         at_us = max(at_us, _round_up(signal.pruned_until_us))

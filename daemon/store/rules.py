@@ -38,6 +38,31 @@ class Policy:
     source: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """A rule as it stands."""
+
+    name: str
+    value: float
+    init: float
+    min_value: float
+    max_value: float
+    step: float
+    weight: float
+    change_id: int | None
+    """The change that set its value; None if a person did, or nobody yet."""
+    changed_at_us: int | None
+    cooldown_until_us: int | None
+    foreign_at_us: int | None
+    """Since when it stands where a person put it."""
+
+
+_VALUES = select(
+    *(column for column in rules.c if column.name not in {"policy", "retired_at_us"})
+).where(rules.c.retired_at_us.is_(None))
+_IN_ORDER = _VALUES.order_by(rules.c.name)
+
+
 def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: int) -> list[str]:
     """Put a policy in force; returns the rules that are new.
 
@@ -83,3 +108,35 @@ def _start(tx: Tx, rule: RuleLimits) -> dict[str, Any]:
     if last is None or not rule.min_value <= last.new <= rule.max_value:
         return {"value": rule.init}
     return {"value": last.new, "changed_at_us": last.at_us}
+
+
+def values(tx: Tx) -> dict[str, RuleRow]:
+    """Read where every rule stands that is not retired, by name."""
+    found = tx.execute(_IN_ORDER).mappings()
+    return {row["name"]: RuleRow(**row) for row in found}
+
+
+def policy_in_force(tx: Tx) -> str | None:
+    """Name the policy that was adopted last, by its digest."""
+    of_rules = select(rules.c.policy).where(rules.c.retired_at_us.is_(None)).limit(1)
+    found: str | None = tx.execute(of_rules).scalar_one_or_none()
+    return found
+
+
+def get(tx: Tx, rule: str) -> RuleRow | None:
+    """Read where a rule stands, or stood last if it is retired."""
+    named = select(*_VALUES.selected_columns).where(rules.c.name == rule)
+    row = tx.execute(named).mappings().one_or_none()
+    return None if row is None else RuleRow(**row)
+
+
+def set_foreign(tx: Tx, rule: str, value: float, at_us: int) -> None:
+    """Say that a person has moved a rule: it stands where they put it, and is left alone."""
+    moved = {"value": value, "changed_at_us": at_us, "foreign_at_us": at_us, "change_id": None}
+    tx.execute(update(rules).where(rules.c.name == rule).values(moved))
+
+
+def adopt(tx: Tx, rule: str) -> bool:
+    """Take a value that a person set for good; False if the rule was not foreign."""
+    foreign = update(rules).where(rules.c.name == rule, rules.c.foreign_at_us.is_not(None))
+    return tx.execute(foreign.values(foreign_at_us=None)).rowcount == 1

@@ -18,6 +18,7 @@ from daemon.store.tables import (
     rules,
 )
 from daemon.store.tables.tuning import IS_OPEN
+from daemon.tuning.vocabulary import DecisionKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +30,10 @@ GAP = "tuning.gap"
 WORLD = "tuning.world"
 ACT = "tuning.act"
 KINDS = (STATE, GAP, WORLD, ACT)
-"""Events that the loop writes; the bodies are those of `services.journal`."""
+"""Events that the loop writes; the bodies are those of `services.loop.journal`."""
+
+LOOP_KEY = "loop:"
+"""How the idempotency keys of changes begin that the core judges, whoever asked for them."""
 
 PAGE = 500
 
@@ -106,9 +110,10 @@ def extent(tx: Tx, names: Iterable[str]) -> Extent:
 
 
 def open_of_loop(tx: Tx) -> dict[str, tuple[int, str]]:
-    """Read the open changes that the loop made: of each rule its id and its state."""
+    """Read the open changes that the core judges: of each rule its id and its state."""
     columns = select(changes.c.rule, changes.c.id, changes.c.state)
-    found = tx.execute(columns.where(text(IS_OPEN), changes.c.origin == "loop"))
+    mine = changes.c.idempotency_key.startswith(LOOP_KEY)
+    found = tx.execute(columns.where(text(IS_OPEN), mine))
     return {row.rule: (row.id, row.state) for row in found}
 
 
@@ -130,10 +135,22 @@ def last_cycle_us(tx: Tx) -> int:
     return int(max(written, repeated))
 
 
-def values(tx: Tx) -> list[tuple[int, str, float | None, float]]:
-    """Read every value that rules were given: when, which, from, to."""
+def judged_until_us(tx: Tx) -> int:
+    """Give the moment up to which the newest cycle has judged what was measured."""
+    of_loop = decisions.c.kind != DecisionKind.COMMAND
+    newest = select(decisions.c.seq, decisions.c.at_us).where(of_loop)
+    row = tx.execute(newest.order_by(decisions.c.seq.desc()).limit(1)).one_or_none()
+    if row is None:
+        return 0
+    again = select(decision_repeats.c.last_at_us).where(decision_repeats.c.seq == row.seq)
+    return max(int(row.at_us), int(tx.execute(again).scalar_one_or_none() or 0))
+
+
+def values(tx: Tx, since_us: int = 0) -> list[tuple[int, str, float | None, float]]:
+    """Read every value that rules were given since a moment: when, which, from, to."""
     columns = rule_history.c
     query = select(columns.at_us, columns.rule, columns.old, columns.new)
+    query = query.where(columns.at_us >= since_us)
     found = tx.execute(query.order_by(columns.at_us, columns.seq))
     return [(row.at_us, row.rule, row.old, row.new) for row in found]
 
@@ -145,7 +162,7 @@ def _one(tx: Tx, query: Select[Any]) -> dict[str, Any] | None:
 
 # ── writing ──────────────────────────────────────────────────────────────────
 def put_in_force(
-    tx: Tx, rule: str, value: float, *, change_id: int, at_us: int, cooldown_us: int
+    tx: Tx, rule: str, value: float, *, change_id: int | None, at_us: int, cooldown_us: int
 ) -> None:
     """Say where a rule stands now, and until when it rests."""
     statement = update(rules).where(rules.c.name == rule)

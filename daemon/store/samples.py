@@ -1,8 +1,9 @@
 """Samples on their way in: checked, counted, written in batches, readable at once.
 
 A sample that cannot be evidence is not stored but counted, with its reason, in
-`sample_faults`: not finite, from the future, older than what has been pruned,
-or for a moment that already has one. The first value of a moment stands.
+`sample_faults`: not finite, from the future, older than what has been pruned or
+than what has been judged, or for a moment that already has one. The first value
+of a moment stands.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from daemon.store.tables import sample_faults, signals
 from daemon.store.types import LARGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from daemon.store.store import Tx
 
@@ -115,8 +116,16 @@ def lookup(tx: Tx, names: Iterable[str] | None = None) -> dict[str, Signal]:
     return {row.name: Signal(*row) for row in found}
 
 
-def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int) -> Ingested:
+def ingest(
+    tx: Tx,
+    batch: Iterable[Sample | tuple[str, int, float]],
+    now_us: int,
+    sealed_us: int = 0,
+) -> Ingested:
     """Check a batch and write what is sound; unknown signals become known.
+
+    What is older than ``sealed_us``, the end of the newest block that was judged,
+    comes too late: evidence does not change behind the back of whoever judged it.
 
     The whole batch is part of the caller's transaction: let it ride in the next
     decision's, or in one of its own with ``store.write(durable=False)``.
@@ -130,9 +139,9 @@ def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int
     if len(known) < len(by_signal):
         known = declare(tx, by_signal, now_us)
     done = Ingested()
+    span = (sealed_us, now_us + FUTURE_TOLERANCE_US)
     sound = {  # in the order of their ids: two writers lock signals in the same order
-        signal: _sound(signal, by_signal[name], now_us + FUTURE_TOLERANCE_US, done)
-        for name, signal in known.items()
+        signal: _sound(signal, by_signal[name], span, done) for name, signal in known.items()
     }
     for signal, written in _write(tx, sound).items():
         rows = sound[signal]
@@ -141,15 +150,22 @@ def ingest(tx: Tx, batch: Iterable[Sample | tuple[str, int, float]], now_us: int
             done.faults[signal.name]["duplicate"] += len(rows) - written
         if rows:
             _reopen_rollups(tx, signal, min(rows)[1], now_us)
-    _record_faults(tx, done, known, now_us)
+    _record_faults(tx, done.faults, known, now_us)
     return done
 
 
+def count_faults(tx: Tx, faults: Mapping[str, Mapping[str, int]], now_us: int) -> None:
+    """Count what was refused before it came here: of each signal how often, and why."""
+    if faults:
+        _record_faults(tx, faults, declare(tx, faults, now_us), now_us)
+
+
 def _sound(
-    signal: Signal, rows: list[tuple[int, float]], horizon_us: int, done: Ingested
+    signal: Signal, rows: list[tuple[int, float]], span: tuple[int, int], done: Ingested
 ) -> list[tuple[int, int, float]]:
     """Keep the rows that may be stored; count the others."""
-    number, floor_us = signal.id, signal.pruned_until_us
+    sealed_us, horizon_us = span
+    number, floor_us = signal.id, max(signal.pruned_until_us, sealed_us)
     sound = [
         (number, at_us, value)
         for at_us, value in rows
@@ -157,17 +173,22 @@ def _sound(
     ]
     if len(sound) < len(rows):
         done.faults[signal.name].update(
-            fault for at_us, value in rows if (fault := _fault(at_us, value, floor_us, horizon_us))
+            fault
+            for at_us, value in rows
+            if (fault := _fault(at_us, value, span, signal.pruned_until_us))
         )
     return sound
 
 
-def _fault(at_us: int, value: float, floor_us: int, horizon_us: int) -> str | None:
+def _fault(at_us: int, value: float, span: tuple[int, int], pruned_us: int) -> str | None:
+    sealed_us, horizon_us = span
     if not -LARGEST < value < LARGEST:
         return "not_finite"
     if at_us > horizon_us:
         return "future"
-    return "too_old" if at_us < floor_us else None
+    if at_us < pruned_us:
+        return "too_old"
+    return "late" if at_us < sealed_us else None
 
 
 def _write(tx: Tx, sound: dict[Signal, list[tuple[int, int, float]]]) -> dict[Signal, int]:
@@ -207,7 +228,9 @@ def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int, now_us: int) -> None
         )
 
 
-def _record_faults(tx: Tx, done: Ingested, known: dict[str, Signal], now_us: int) -> None:
+def _record_faults(
+    tx: Tx, faults: Mapping[str, Mapping[str, int]], known: dict[str, Signal], now_us: int
+) -> None:
     onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     rows = [
         {
@@ -216,7 +239,7 @@ def _record_faults(tx: Tx, done: Ingested, known: dict[str, Signal], now_us: int
             "fault": fault,
             "n": count,
         }
-        for name, counter in done.faults.items()
+        for name, counter in faults.items()
         for fault, count in counter.items()
     ]
     if rows:

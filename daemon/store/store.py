@@ -13,18 +13,20 @@ without its password and says what to do.
 from __future__ import annotations
 
 import re
+import sqlite3
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from daemon.errors import SchemaMismatch, StoreError, StoreUnavailable
+from daemon.errors import SchemaMismatch, StoreBroken, StoreError, StoreUnavailable
 from daemon.store.engine import PATIENT, Engines, Options, open_engines, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
 
@@ -32,6 +34,19 @@ if TYPE_CHECKING:
 
 Tx = Connection
 """A transaction, as the functions of this room take it."""
+
+
+class Door(Protocol):
+    """A way into a database: the store itself, or that of a leader, whose writing is fenced."""
+
+    def write(self, *, durable: bool = True) -> AbstractContextManager[Tx]:
+        """Begin a transaction that may write."""
+        ...
+
+    def read(self, *, patient: bool = False) -> AbstractContextManager[Tx]:
+        """Begin a transaction that cannot write."""
+        ...
+
 
 _HINTS = (
     ("locked", "another process is writing; one daemon at a time may write to a SQLite file"),
@@ -47,6 +62,7 @@ _HINTS = (
     ("readonly", "the file or its directory cannot be written by this user"),
     ("malformed", "the file is damaged: restore a backup; daemon db check says more"),
     ("disk I/O error", "check the disk, and that database.url names a file"),
+    ("idle-in-transaction", "the program was paused in the middle of a transaction"),
     ("unable to open", "check that the directory exists and can be written by this user"),
     ("statement timeout", "the statement took longer than database.statement_timeout_s"),
     ("interrupted", "the statement took longer than database.statement_timeout_s"),
@@ -55,6 +71,9 @@ _HINTS = (
 
 _OTHER_SCHEMA = re.compile(r'no such (table|column)|(relation|column) "?[\w.]+"? does not exist')
 """How a database says that its tables are not those of this program."""
+
+PRIMARY_CODE = 0xFF
+"""The part of an error code of SQLite that says what kind it is."""
 
 _SECRETS = ("password", "sslpassword", "passfile")
 """What libpq also takes behind the question mark of a URL."""
@@ -140,6 +159,9 @@ def explain(error: StatementError, name: str) -> StoreError:
             f"{name}: {reason}", hint="create or upgrade the schema with: daemon db upgrade"
         )
     hint = next((hint for part, hint in _HINTS if part in reason), None)
-    unavailable = isinstance(error, OperationalError) or "not a database" in reason
+    lost = getattr(error, "connection_invalidated", False)
+    unavailable = lost or isinstance(error, OperationalError) or "not a database" in reason
     kind = StoreUnavailable if unavailable else StoreError
+    if getattr(error.orig, "sqlite_errorcode", 0) & PRIMARY_CODE == sqlite3.SQLITE_IOERR:
+        kind = StoreBroken
     return kind(f"{name}: {reason}", hint=hint)

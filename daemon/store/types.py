@@ -162,6 +162,8 @@ def _text(value: str) -> str:
 
 
 def _encodes(value: str) -> bool:
+    if value.isascii():
+        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -172,4 +174,4 @@ def _encodes(value: str) -> bool:
 def _key(key: Any) -> str:
     if not isinstance(key, str):
         raise ValueError(f"a JSON key is text, not {type(key).__name__}")  # noqa: TRY004
-    return _text(key)
+    return key if key.isidentifier() and key.isascii() else _text(key)

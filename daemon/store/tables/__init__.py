@@ -14,6 +14,15 @@ from daemon.store.tables.history import (
     rule_history,
 )
 from daemon.store.tables.ledgers import evidence, freezes, imported_lines, risk_ledger
+from daemon.store.tables.service import (
+    alerts,
+    chores,
+    commands,
+    lease,
+    memory,
+    signal_states,
+    source_marks,
+)
 from daemon.store.tables.signals import sample_faults, sample_rollups, samples, signals
 from daemon.store.tables.sweeps import jobs, rankings, results, sessions
 from daemon.store.tables.tuning import calibrations, changes, deltas, policies, proposals, rules
@@ -27,10 +36,13 @@ APPEND_ONLY = (*CHAINED, deltas, policies, calibrations, risk_ledger, evidence)
 __all__ = [
     "APPEND_ONLY",
     "CHAINED",
+    "alerts",
     "calibrations",
     "chains",
     "change_events",
     "changes",
+    "chores",
+    "commands",
     "decision_repeats",
     "decisions",
     "deltas",
@@ -39,6 +51,8 @@ __all__ = [
     "freezes",
     "imported_lines",
     "jobs",
+    "lease",
+    "memory",
     "metadata",
     "policies",
     "proposals",
@@ -51,5 +65,7 @@ __all__ = [
     "sample_rollups",
     "samples",
     "sessions",
+    "signal_states",
     "signals",
+    "source_marks",
 ]

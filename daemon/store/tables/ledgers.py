@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Text
+from sqlalchemy import CheckConstraint, Column, Index, Text, text
 
 from daemon.store.tables.base import json_checks, moment, one_of, table
 from daemon.store.types import Count, Json, Micros, Real
 from daemon.tuning.vocabulary import Severity
 
-# A freeze with a cron expression recurs: starts_at_us and ends_at_us then hold
-# its current or next occurrence, and the daemon moves them on.
+FREEZE_KINDS = ("freeze", "pause", "kill")
+
+# A pause and a kill are freezes of a person who said so in a word; a kill stands
+# for everything. All of them survive a restart. A freeze with a cron expression recurs:
+# starts_at_us and ends_at_us then hold its current or next occurrence, and the
+# daemon moves them on.
 freezes = table(
     "freezes",
     Column("id", Count, primary_key=True),
@@ -23,9 +27,12 @@ freezes = table(
     Column("created_at_us", Micros, nullable=False),
     Column("removed_at_us", Micros),
     Column("removed_by", Text),
+    Column("kind", Text, nullable=False, server_default=text("'freeze'")),
     Index("ix_freezes_removed_at_us_rule", "removed_at_us", "rule"),
     CheckConstraint("ends_at_us IS NULL OR ends_at_us > starts_at_us", name="order"),
     CheckConstraint("(cron IS NULL) = (duration_s IS NULL)", name="recurrence"),
+    CheckConstraint("kind <> 'kill' OR rule IS NULL", name="kill_of_all"),
+    one_of("kind", FREEZE_KINDS),
     moment("starts_at_us"),
 )
 

@@ -52,7 +52,8 @@ sample_rollups = table(
     clustered=True,
 )
 
-FAULTS = ("duplicate", "not_finite", "future", "too_old")
+FAULTS = ("duplicate", "not_finite", "future", "too_old", "late", "unreadable", "unit_jump")
+"""Why a sample was refused; `unreadable` and `unit_jump` are judged before it gets here."""
 
 sample_faults = table(
     "sample_faults",

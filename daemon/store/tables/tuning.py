@@ -19,6 +19,9 @@ def _listed(states: frozenset[ChangeState]) -> str:
 IS_OPEN = f"state IN ({_listed(OPEN_STATES)})"
 """When a change holds its rule: the same words in index and queries, so that it is used."""
 
+IS_UNSETTLED = f"state IN ({_listed(OPEN_STATES | {ChangeState.PROPOSED})})"
+"""When a change has not ended."""
+
 policies = table(
     "policies",
     Column("digest", Text, primary_key=True),

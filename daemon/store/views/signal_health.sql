@@ -1,4 +1,5 @@
 -- Is each signal alive and fit as evidence? Rate and faults are of the minute before its last sample.
+-- Sick and silent are seen here; what else speaks against it, the running service has judged.
 -- The clock read in the middle has Postgres count once what the columns use several times.
 select
   h.signal,
@@ -9,7 +10,7 @@ select
   case
     when h.bad * 5 > h.good + h.bad then 'sick'
     when h.last_at_us is null or h.now_us - h.last_at_us > h.patience_us then 'silent'
-    else 'ok'
+    else coalesce(h.judged, 'ok')
   end as state
 from (
   select
@@ -17,6 +18,7 @@ from (
     @now_us as now_us,
     l.last_at_us,
     l.patience_us,
+    l.judged,
     (
       select count(*) from samples x
       where x.signal_id = l.id and x.at_us > l.last_at_us - 60000000 and x.at_us <= l.last_at_us
@@ -31,7 +33,8 @@ from (
       s.name as signal,
       @now_us as now_us,
       (select max(m.at_us) from samples m where m.signal_id = s.id) as last_at_us,
-      case when s.period_s > 20 then s.period_s * 3e6 else 60000000 end as patience_us
+      case when s.period_s > 20 then s.period_s * 3e6 else 60000000 end as patience_us,
+      (select t.state from signal_states t where t.signal_id = s.id) as judged
     from signals s
   ) l
 ) h

@@ -177,6 +177,48 @@ def test_data_survives_the_way_down_to_the_views_and_back(empty):
     assert structure.drift(empty) == []
 
 
+FROZEN = "starts_at_us, reason, owner, created_at_us"
+
+
+def test_what_was_held_stays_held_where_the_program_has_no_word_for_it(empty):
+    """Before 0008 a pause and a kill are freezes, and a fault is counted by the nearest word."""
+    migrate.upgrade(empty)
+    with empty.write() as tx:
+        tx.exec_driver_sql(
+            f"INSERT INTO freezes ({FROZEN}, kind, rule) VALUES"
+            " (1, 'a', 'o', 1, 'kill', NULL), (2, 'b', 'o', 2, 'pause', 'x'),"
+            " (3, 'c', 'o', 3, 'freeze', NULL)"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO sample_faults (signal_id, bucket_us, fault, n) VALUES"
+            " (1, 0, 'late', 2), (1, 0, 'too_old', 3), (1, 60, 'late', 4), (1, 60, 'future', 9),"
+            " (2, 0, 'unreadable', 5), (2, 0, 'unit_jump', 6), (2, 0, 'duplicate', 7)"
+        )
+    migrate.downgrade(empty, "0007")
+    assert table(empty, "SELECT id, reason, rule FROM freezes ORDER BY id") == [
+        (1, "a", None),
+        (2, "b", "x"),
+        (3, "c", None),
+    ]
+    assert table(empty, "SELECT * FROM sample_faults ORDER BY signal_id, bucket_us, fault") == [
+        (1, 0, "too_old", 5),
+        (1, 60, "future", 9),
+        (1, 60, "too_old", 4),
+        (2, 0, "duplicate", 7),
+        (2, 0, "not_finite", 11),
+    ]
+    migrate.upgrade(empty)
+    kinds = table(empty, "SELECT id, kind, reason FROM freezes ORDER BY id")
+    assert kinds == [(1, "freeze", "a"), (2, "freeze", "b"), (3, "freeze", "c")]
+    assert len(table(empty, "SELECT * FROM sample_faults")) == 5
+    assert structure.drift(empty) == []
+
+
+def table(store, query):
+    with store.read() as view:
+        return [tuple(row) for row in view.exec_driver_sql(query)]
+
+
 @pytest.mark.parametrize("target", ["9999", "heads", "", "-1", "0001:0002"])
 def test_a_revision_that_does_not_exist_is_refused_in_both_directions(sqlite_url, target):
     with Store.open(sqlite_url) as store:

@@ -89,6 +89,43 @@ def test_a_rebuilt_table_keeps_what_only_its_text_says(sqlite_backend, tmp_path)
     assert (drift.name, drift.difference) == ("table changes", "+ weather TEXT")
 
 
+REMAKE = """ddl.remake(
+        "small",
+        sa.Column("id", ddl.Count, nullable=False),
+        sa.Column("kept", sa.Text(), nullable=False),
+        sa.Column("more", sa.Text(), server_default="none", nullable=False),
+        *[sa.CheckConstraint(f"length(kept) > {n}", name=op.f(f"ck_{n}")) for n in range(9)],
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_small")),
+        keep=["id", "kept"],
+        views=["over"],
+    )"""
+SMALL = [
+    "CREATE TABLE small (id INTEGER PRIMARY KEY, kept TEXT, gone TEXT)",
+    "CREATE INDEX ix_small_kept ON small (kept) WHERE kept <> ''",
+    "CREATE TRIGGER small_no_delete BEFORE DELETE ON small BEGIN SELECT RAISE(ABORT, 'no'); END",
+    "CREATE VIEW over AS SELECT id, kept FROM small",
+    "INSERT INTO small VALUES (7, 'long enough', 'x')",
+]
+
+
+def test_a_table_that_is_made_anew_keeps_its_rows_and_what_hangs_on_it(sqlite_backend, tmp_path):
+    with Store.open(sqlite_backend.clone()) as store:
+        with store.write() as tx:
+            for statement in SMALL:
+                tx.exec_driver_sql(statement)
+        run(store, tmp_path, REMAKE)
+        query = "SELECT type, name, sql FROM sqlite_master WHERE tbl_name IN ('small', 'over')"
+        with store.read() as view:
+            found = {name: sql for _, name, sql in view.exec_driver_sql(query)}
+            assert view.exec_driver_sql("SELECT * FROM small").all() == [(7, "long enough", "none")]
+            assert view.exec_driver_sql("SELECT * FROM over").all() == [(7, "long enough")]
+    for statement in SMALL[1:4]:
+        assert found[statement.split()[2]] == statement
+    assert found["small"].rstrip().endswith("STRICT")
+    places = [found["small"].index(f"ck_{n} ") for n in range(9)]
+    assert places == sorted(places), "in the order they were written in"
+
+
 def test_without_that_care_the_triggers_are_gone_without_a_word(sqlite_backend, tmp_path):
     """The trap itself: if SQLite or Alembic ever mend it, this says so."""
     url = sqlite_backend.clone()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from daemon.errors import StoreError
-from daemon.store import changes, samples
+from daemon.store import changes, rules, samples
 from daemon.store.changes import Delta, RuleBusy, StaleChange
 from daemon.store.tables import change_events, deltas
 from daemon.store.tables import changes as changes_table
@@ -228,3 +228,96 @@ def test_a_delta_that_says_nothing_is_refused(store):
         with pytest.raises(StoreError, match=message), store.write() as tx:
             changes.add_deltas(tx, [delta(**fields)])
     assert rows_of(store, deltas) == []
+
+
+# ── reading ──────────────────────────────────────────────────────────────────
+def test_what_has_not_ended_is_read_open_or_only_proposed(store):
+    with store.write() as tx:
+        numbers = [put_change(tx, state, f"k{n}", rule=f"r{n}") for n, state in enumerate(S)]
+    unsettled = [
+        number for number, state in zip(numbers, S, strict=True) if state not in TERMINAL_STATES
+    ]
+    with store.read() as view:
+        found = changes.unsettled(view)
+    assert [row["id"] for row in found] == unsettled
+    assert {row["state"] for row in found} == set(OPEN_STATES) | {S.PROPOSED}
+
+
+def test_changes_are_read_newest_first_of_one_rule_or_of_all(store):
+    with store.write() as tx:
+        one, two, three = (
+            put_change(tx, S.KEPT, key, rule=rule)
+            for key, rule in (("k1", "a"), ("k2", "b"), ("k3", "a"))
+        )
+    with store.read() as view:
+        assert [row["id"] for row in changes.latest(view)] == [three, two, one]
+        assert [row["id"] for row in changes.latest(view, limit=2)] == [three, two]
+        assert [row["id"] for row in changes.latest(view, "a")] == [three, one]
+        assert changes.latest(view, "c") == []
+
+
+def test_a_change_is_read_with_its_states_and_what_it_did(store):
+    with store.write() as tx:
+        ids = samples.declare(tx, ["b", "a"], T0)
+        number = changes.open_change(tx, new_change(), S.APPLYING, move(T0))
+        changes.open_change(tx, new_change("other", "k2"), S.APPLYING, move(T0))
+        changes.advance(tx, number, S.APPLYING, S.OBSERVING, move(T0 + 1, body={"n": 1}))
+        told = {"change_id": number, "at_us": T0, "verdict": "better"}
+        changes.add_deltas(
+            tx,
+            [
+                Delta(signal_id=ids["b"].id, trial=1, delta=0.5, **told),
+                Delta(signal_id=ids["a"].id, trial=2, **told),
+                Delta(signal_id=ids["a"].id, trial=1, **told),
+            ],
+        )
+    with store.read() as view:
+        assert changes.get(view, number)["state"] == S.OBSERVING
+        assert changes.get(view, 99) is None
+        states = [(row["from_state"], row["to_state"]) for row in changes.events_of(view, number)]
+        assert states == [(None, S.APPLYING), (S.APPLYING, S.OBSERVING)]
+        assert changes.events_of(view, number)[1]["body"] == {"n": 1}
+        deltas = changes.deltas_of(view, number)
+        assert [(row["signal"], row["trial"]) for row in deltas] == [("a", 1), ("b", 1), ("a", 2)]
+        assert deltas[1]["delta"] == 0.5
+        assert (changes.events_of(view, 99), changes.deltas_of(view, 99)) == ([], [])
+
+
+LIMITS = {"init": 0.3, "min_value": 0.1, "max_value": 0.9, "step": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("past", "good"),
+    [
+        ([], 0.3),
+        ([("dry_run", 0.3, 0.4, None)], 0.3),
+        ([("rolled_back", 0.5, 0.6, T0)], 0.5),
+        ([("failed", 0.5, 0.6, None)], 0.3),
+        ([("observing", 0.5, 0.6, T0)], 0.5),
+        ([("rolled_back", 0.5, 0.6, T0), ("superseded", 0.7, 0.8, T0)], 0.5),
+        ([("kept", 0.5, 0.6, T0)], 0.6),
+        ([("kept", 0.5, 0.6, T0), ("kept", 0.6, 0.7, T0)], 0.7),
+        ([("kept", 0.5, 0.6, T0), ("rolled_back", 0.6, 0.7, T0)], 0.6),
+        ([("kept", 0.5, 0.6, T0), ("stuck", 0.6, 0.7, T0)], 0.6),
+    ],
+)
+def test_the_last_good_value_is_the_newest_kept_or_what_was_there_before_any_step(
+    store, past, good
+):
+    with store.write() as tx:
+        limits = [rules.RuleLimits(name=name, **LIMITS) for name in ("risk_max", "other")]
+        rules.adopt_policy(tx, rules.Policy(digest="d" * 64, body={}), limits, T0)
+        for n, (state, old, new, applied) in enumerate(past):
+            put_change(tx, S(state), f"k{n}", old=old, new=new, applied_at_us=applied)
+    with store.read() as view:
+        assert changes.kept_values(view) == {"other": 0.3, "risk_max": good}
+
+
+def test_a_retired_rule_has_no_good_value(store):
+    with store.write() as tx:
+        rules.adopt_policy(
+            tx, rules.Policy(digest="d" * 64, body={}), [rules.RuleLimits(name="x", **LIMITS)], T0
+        )
+        rules.adopt_policy(tx, rules.Policy(digest="e" * 64, body={}), [], T0)
+        put_change(tx, S.KEPT, rule="x")
+        assert changes.kept_values(tx) == {}

@@ -10,7 +10,21 @@ import pytest
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 
-from daemon.store import chain, changes, history, queries, retention, samples, windows
+from daemon.store import (
+    alerts,
+    chain,
+    changes,
+    commands,
+    fitness,
+    freezes,
+    history,
+    proposals,
+    queries,
+    retention,
+    rules,
+    samples,
+    windows,
+)
 from daemon.store.store import Store
 from daemon.store.tables import decisions
 from tests.contract import crowd
@@ -26,6 +40,9 @@ GROWING = (
     "change_events",
     "rule_history",
     "freezes",
+    "commands",
+    "alerts",
+    "proposals",
     "jobs",
     "results",
     "rankings",
@@ -33,8 +50,17 @@ GROWING = (
 STEPS_MAX = ROWS * 2
 """Steps of SQLite's machine; reading one row takes more than two."""
 
-FEW = {"list the open changes"}
-"""What sorts rows of which there are never more than there are rules."""
+FEW = {
+    "list the open changes",
+    "list the changes that have not ended",
+    "read the freezes in force",
+    "list the freezes that stand",
+    "read the alerts that are due",
+    "list the alerts that stand",
+    "read the deltas of a change",
+    "count the alerts nobody is told of",
+}
+"""What sorts rows of which there are never more than there are rules, signals or worries."""
 
 ASKED = {
     "decision_log": "SELECT * FROM decision_log ORDER BY seq DESC LIMIT 20",
@@ -64,6 +90,25 @@ DONE = {
     "find the latest of a rule": lambda tx: history.latest_decision(tx, rule="rule3"),
     "find the open change": lambda tx: changes.open_id(tx, "rule5"),
     "list the open changes": changes.open_changes,
+    "list the changes that have not ended": changes.unsettled,
+    "list the newest changes": changes.latest,
+    "list the changes of a rule": lambda tx: changes.latest(tx, "rule3"),
+    "read a change": lambda tx: changes.get(tx, 77),
+    "read the events of a change": lambda tx: changes.events_of(tx, 77),
+    "read the deltas of a change": lambda tx: changes.deltas_of(tx, 77),
+    "read the last good values": changes.kept_values,
+    "read where the rules stand": rules.values,
+    "read the pending commands": commands.pending,
+    "list the newest commands": commands.recent,
+    "read the freezes in force": lambda tx: freezes.current(tx, ROWS),
+    "list the freezes that stand": lambda tx: freezes.listed(tx, ROWS),
+    "read the alerts that are due": lambda tx: alerts.due(tx, ROWS),
+    "find the alert that stands": lambda tx: alerts.standing(tx, "stuck", "k3"),
+    "list the alerts that stand": lambda tx: alerts.listed(tx, unresolved=True),
+    "count the alerts nobody is told of": alerts.muted,
+    "list the newest alerts": alerts.listed,
+    "list the pending proposals": lambda tx: proposals.listed(tx, "pending"),
+    "read the state of the signals": fitness.states,
     "list the signals": samples.lookup,
     "read rollups": lambda tx: windows.read_rollups(tx, "s1", 60, 0, 10**9),
 }

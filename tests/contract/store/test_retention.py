@@ -4,11 +4,13 @@ import pytest
 from sqlalchemy import func, select
 
 from daemon.clock import MICROS
+from daemon.errors import NotLeader
 from daemon.store import history, retention, samples, windows
 from daemon.store.retention import PRE_WINDOW_US, Pruned
 from daemon.store.tables import APPEND_ONLY, changes, sample_rollups, signals
 from daemon.store.tables import samples as samples_table
 from daemon.tuning.vocabulary import OPEN_STATES, ChangeState
+from tests.contract.lease_kit import lease
 from tests.contract.rows import (
     HOUR,
     MINUTE,
@@ -191,3 +193,43 @@ def test_history_is_never_pruned(filled):
 
 def test_a_database_without_signals_has_nothing_to_prune(store):
     assert retention.plan(store, T0) == retention.prune(store, T0) == []
+
+
+# ── a transaction at a time ──────────────────────────────────────────────────
+def test_pruning_can_be_left_after_any_transaction_and_gone_on_with(filled):
+    """Between two of them a leader does its work; each is one transaction of its own."""
+    whole = [
+        part and part.rows for part in retention.pruning(filled, T0 + 3 * MINUTE, slice_rows=70)
+    ]
+    assert None in whole, "rolled up first"
+    assert sum(rows or 0 for rows in whole) == 180 + 60
+    assert [rows for rows in whole if rows] == [70, 70, 40, 60]
+    assert whole.index(None) == 0
+
+
+def test_pruning_that_was_left_removes_the_rest_next_time(filled):
+    steps = retention.pruning(filled, T0 + 3 * MINUTE, slice_rows=70)
+    while not (part := next(steps)):
+        pass
+    assert part == Pruned("s", 70, T0 + 3 * MINUTE)
+    steps.close()
+    assert len(raw(filled)) == 170
+    done = retention.prune(filled, T0 + 3 * MINUTE)
+    assert [one.rows for one in done] == [110, 60]
+    assert [bucket.n for bucket in buckets(filled)] == [60] * 3
+
+
+def test_what_a_leader_prunes_is_fenced(shared, other):
+    put_samples(shared, "s", T0, [1.0] * 240)
+    mine, next_one = lease(shared, "one"), lease(other, "two")
+    mine.acquire()
+    steps = retention.pruning(mine, T0 + 3 * MINUTE, slice_rows=70)
+    while not next(steps):
+        pass
+    mine.release()
+    assert next_one.acquire() == 2
+    with pytest.raises(NotLeader):
+        next(steps)
+    assert len(raw(shared)) == 170
+    retention.prune(next_one, T0 + 3 * MINUTE)
+    assert len(raw(shared)) == 60

@@ -150,7 +150,7 @@ def test_a_late_sample_that_came_after_a_roll_up_had_begun_is_not_missed(store):
         known_before = samples.lookup(view)["s"]
     with store.write() as tx:
         samples.ingest(tx, [("s", T0 + 1, 7.0)], T0 + HOUR)
-    rollups._roll_up_signal(store, known_before, T0 + HOUR)
+    list(rollups._roll_up_signal(store, known_before, T0 + HOUR))
     assert shape(store, 60) == [(0, 61), (60, 60)]
 
 

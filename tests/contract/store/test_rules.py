@@ -1,10 +1,12 @@
 """Adopting a policy: bounds change at once, values stay, nothing is forgotten."""
 
+from dataclasses import replace
+
 import pytest
 
 from daemon.errors import StoreError
-from daemon.store import history, rules
-from daemon.store.rules import Policy, RuleLimits
+from daemon.store import history, rules, runs
+from daemon.store.rules import Policy, RuleLimits, RuleRow
 from daemon.store.tables import policies
 from daemon.store.tables import rules as rules_table
 from tests.contract.rows import T0, rows_of, rule_set
@@ -116,3 +118,46 @@ def test_limits_that_make_no_sense_are_refused(store):
         with pytest.raises(StoreError, match=message):
             adopt(store, FIRST, [limits(**fields)])
     assert rows_of(store, rules_table) == rows_of(store, policies) == []
+
+
+# ── where they stand ─────────────────────────────────────────────────────────
+def values(store):
+    with store.read() as view:
+        return rules.values(view)
+
+
+def test_every_rule_that_is_not_retired_is_read_with_where_it_stands(store):
+    adopt(store, FIRST, [limits(), limits("x", init=0.3, weight=1.2), limits("gone")])
+    adopt(store, SECOND, [limits(), limits("x", init=0.3, weight=1.2)], T0 + 1)
+    with store.write() as tx:
+        runs.put_in_force(tx, "x", 0.32, change_id=7, at_us=T0 + 5, cooldown_us=10)
+    assert list(values(store)) == ["risk_max", "x"]
+    assert values(store)["x"] == RuleRow(
+        name="x",
+        value=0.32,
+        init=0.3,
+        min_value=0.2,
+        max_value=0.4,
+        step=0.02,
+        weight=1.2,
+        change_id=7,
+        changed_at_us=T0 + 5,
+        cooldown_until_us=T0 + 15,
+        foreign_at_us=None,
+    )
+
+
+def test_a_rule_that_a_person_moved_stands_there_until_it_is_adopted(store):
+    adopt(store, FIRST, [limits(), limits("x")])
+    with store.write() as tx:
+        runs.put_in_force(tx, "x", 0.32, change_id=7, at_us=T0 + 5, cooldown_us=10)
+        rules.set_foreign(tx, "x", 0.39, T0 + 9)
+    moved = values(store)["x"]
+    assert (moved.value, moved.changed_at_us, moved.foreign_at_us) == (0.39, T0 + 9, T0 + 9)
+    assert (moved.change_id, moved.cooldown_until_us) == (None, T0 + 15)
+    assert values(store)["risk_max"].foreign_at_us is None
+    with store.write() as tx:
+        assert rules.adopt(tx, "x") is True
+        assert rules.adopt(tx, "x") is False
+        assert rules.adopt(tx, "risk_max") is False
+    assert values(store)["x"] == replace(moved, foreign_at_us=None)

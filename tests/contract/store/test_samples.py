@@ -194,3 +194,53 @@ def test_two_writers_of_the_same_samples_store_them_once(shared, other):
 def test_whole_numbers_and_fractions_go_in_together(store, values):
     ingest(store, [("a", T0 + place, value) for place, value in enumerate(values)])
     assert [row[2] for row in stored(store)] == values
+
+
+# ── what has been judged ─────────────────────────────────────────────────────
+SEALED = T0 + 10
+
+
+def test_a_sample_of_what_was_judged_comes_too_late(store):
+    batch = [("s", SEALED - 1, 1.0), ("s", SEALED, 2.0), ("s", SEALED + 1, 3.0)]
+    with store.write() as tx:
+        done = samples.ingest(tx, batch, NOW, SEALED)
+    assert (done.accepted, dict(done.faults)) == (2, {"s": Counter(late=1)})
+    assert stored(store) == [("s", SEALED, 2.0), ("s", SEALED + 1, 3.0)]
+    assert counted(store) == {("s", NOW, "late"): 1}
+
+
+def test_one_that_is_there_already_is_late_too_once_it_was_judged(store):
+    ingest(store, [("s", T0, 1.0)])
+    with store.write() as tx:
+        done = samples.ingest(tx, [("s", T0, 5.0), ("s", SEALED, 1.0)], NOW, SEALED)
+    assert (done.accepted, done.refused("late"), done.refused()) == (1, 1, 1)
+    assert stored(store) == [("s", T0, 1.0), ("s", SEALED, 1.0)]
+
+
+def test_a_sample_has_one_fault_the_worst(store):
+    """What is no number, then what cannot be, then what was pruned, then what was judged."""
+    ingest(store, [("s", T0, 1.0)])
+    with store.write() as tx:
+        tx.execute(update(signals).values(pruned_until_us=T0))
+        batch = [
+            ("s", T0 - 5, float("nan")),
+            ("s", T0 - 1, 1.0),
+            ("s", T0 + 1, 1.0),
+            ("s", NOW + FUTURE_TOLERANCE_US + 1, 1.0),
+        ]
+        done = samples.ingest(tx, batch, NOW, SEALED)
+    assert done.faults["s"] == Counter(not_finite=1, too_old=1, late=1, future=1)
+
+
+def test_what_was_refused_elsewhere_is_counted_here(store):
+    ingest(store, [("s", T0, float("nan"))])
+    with store.write() as tx:
+        samples.count_faults(
+            tx, {"s": {"unit_jump": 2, "not_finite": 1}, "t": {"unreadable": 3}}, NOW
+        )
+        samples.count_faults(tx, {}, NOW)
+    assert counted(store) == {
+        ("s", NOW, "not_finite"): 2,
+        ("s", NOW, "unit_jump"): 2,
+        ("t", NOW, "unreadable"): 3,
+    }
