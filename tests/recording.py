@@ -14,14 +14,14 @@ import numpy as np
 
 from daemon.config.policy_file import load_policy
 from daemon.config.tuning_policy import as_policy
-from daemon.services.journal import Journal
+from daemon.services.loop.journal import Journal
 from daemon.store import rules, samples
 from daemon.tuning import codec
 from daemon.tuning.change import Applied, Refused, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.model import Observation
-from daemon.tuning.replay import ACTS
-from daemon.tuning.vocabulary import Mode
+from daemon.tuning.replay import ACTS, as_made
+from daemon.tuning.vocabulary import DecisionKind, Mode
 from daemon.tuning.windows import BLOCK_US, KEEP, Blocks, summarise
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from daemon.config.policy_file import LoadedPolicy
     from daemon.store.store import Store
-    from daemon.tuning.model import Policy
+    from daemon.tuning.model import Asked, Policy
     from daemon.tuning.state import State
 
 FIRST = 1_770_000_000_000_000 // BLOCK_US // 720 * 720
@@ -79,7 +79,7 @@ class Governed:
 
 
 class Recording:
-    """Runs the loop and records it; can be stopped, restarted, stalled, edited and held."""
+    """Runs the loop and records it; can be stopped, restarted, stalled, edited, held and asked."""
 
     def __init__(
         self, store: Store, loaded: LoadedPolicy, *, mode: Mode = Mode.LIVE, seed: int = 1
@@ -96,6 +96,7 @@ class Recording:
         self.journal = Journal(self.policy, mode=mode)
         self.begun = False
         self.held: str | None = None
+        self.asked: Asked | None = None
         self.refuse = False
         """Whether the controls cannot be written."""
         self.kinds: list[str] = []
@@ -105,6 +106,13 @@ class Recording:
         """Let so many blocks pass, a cycle at the end of each."""
         for _ in range(cycles):
             self._cycle()
+
+    def ask(self, asked: Asked) -> str:
+        """Let a block pass, a person's word at its end; tell what kind of decision came of it."""
+        self.asked = asked
+        self._cycle()
+        self.asked = None
+        return self.kinds[-1]
 
     def stall(self, blocks: int) -> None:
         """Let blocks pass without a cycle; their samples come all the same."""
@@ -154,7 +162,12 @@ class Recording:
     def _cycle(self) -> None:
         with self.store.write() as tx:
             self._sample(tx)
-            seen = Observation(blocks=self.blocks, rules=dict(self.system.values), held=self.held)
+            seen = Observation(
+                blocks=self.blocks,
+                rules=dict(self.system.values),
+                held=self.held,
+                asked=self.asked,
+            )
             if not self.begun:
                 self.journal.begin(tx, seen, self.state)
                 self.begun = True
@@ -162,7 +175,8 @@ class Recording:
             self.journal.decided(tx, seen, decision)
         self.kinds.append(decision.kind)
         if decision.kind in ACTS:
-            refused = self.refuse or self.mode is Mode.DRY_RUN
+            made = as_made(decision, dry=self.mode is Mode.DRY_RUN)
+            refused = self.refuse or made.kind is DecisionKind.PROPOSE
             if not refused:
                 self.system.values |= {move.rule: move.new for move in decision.moves}
             event = (Refused if refused else Applied)(self.block)

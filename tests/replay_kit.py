@@ -11,16 +11,21 @@ from daemon.tuning import codec
 from daemon.tuning.change import Applied, Refused, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.explain import sentence
-from daemon.tuning.model import Observation, Policy, Rule, Shift, Target
+from daemon.tuning.model import Asked, Observation, Policy, Rule, Shift, Target
 from daemon.tuning.record import Acted, Begun, Decided, Entry, Found, Past, Remembered, Walk, World
 from daemon.tuning.replay import ACTS, as_made, last_of, row, same
+from daemon.tuning.vocabulary import DecisionKind
 from daemon.tuning.windows import Blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from daemon.tuning.model import Decision
 
 FIRST = 1000
 SIGNALS = ("errors", "latency")
+NOBODY: dict[int, Asked] = {}
+"""Nobody asks for anything."""
 
 
 def a_policy(**changed: Any) -> Policy:
@@ -84,52 +89,63 @@ class Run:
 
 
 def a_run(
-    blocks: int = 300, *, policy: Policy | None = None, dry: bool = False, refuse: bool = False
+    blocks: int = 300,
+    *,
+    policy: Policy | None = None,
+    dry: bool = False,
+    refuse: bool = False,
+    asks: Mapping[int, Asked] = NOBODY,
 ) -> Run:
-    """Let the core govern a small system, and record it."""
+    """Let the core govern a small system, and record it; people may ask at some cycles."""
     policy = policy or a_policy()
-    rng = np.random.default_rng(4)
     values = {rule.name: rule.init for rule in policy.rules}
     past = Blocks.empty(SIGNALS, FIRST)
     world = World(rules=dict(values))
     entries: list[Any] = [
         Begun(due=FIRST + 1, first=FIRST, policy=policy, state=None, world=world, dry=dry)
     ]
-    noise, last, written, state = np.zeros(2), None, 0, None
+    rng, noise = np.random.default_rng(4), np.zeros(2)
+    last, written, state = None, 0, None
     for block in range(FIRST, FIRST + blocks):
         noise = 0.6 * noise + rng.normal(size=2)
         past = past.extend(block, _shown(values, noise), np.full((1, 2), 5))
         end = block + 1
-        if values != world.rules:
-            world = World(rules=dict(values))
+        asked = asks.get(block - FIRST)
+        if (values, asked) != (world.rules, world.asked):
+            world = World(rules=dict(values), asked=asked)
             entries.append(Found(due=end, world=world))
-        decision, state = decide(state, Observation(blocks=past, rules=world.rules), policy)
+        decision, state = decide(
+            state, Observation(blocks=past, rules=world.rules, asked=asked), policy
+        )
         shown = as_made(decision, dry=dry)
         if same(shown, last):
             entries[written] = replace(entries[written], until=end)
         else:
             last, written = last_of(shown), len(entries)
-            entries.append(
-                Decided(
-                    due=end,
-                    seq=len(entries),
-                    kind=str(shown.kind),
-                    reason=str(shown.reason),
-                    explanation=sentence(shown, policy),
-                    row=row(shown),
-                    last=last,
-                    until=end,
-                )
-            )
+            entries.append(_decided(shown, end, len(entries), policy))
         if decision.kind in ACTS:
-            applied = not (dry or refuse)
+            applied = not (refuse or shown.kind is DecisionKind.PROPOSE)
             if applied:
                 values |= {move.rule: move.new for move in decision.moves}
-            if not dry:
+            if shown.kind is not DecisionKind.PROPOSE:
                 entries.append(Acted(due=end, block=end, applied=applied))
             state = evolve(state, (Applied if applied else Refused)(end), policy)
     entries.append(Remembered(due=FIRST + blocks, state=codec.dump(state)))
     return Run(policy, entries, past.mean.copy(), past.count.copy(), state)
+
+
+def _decided(shown: Decision, end: int, seq: int, policy: Policy) -> Decided:
+    """A decision as it is on record."""
+    return Decided(
+        due=end,
+        seq=seq,
+        kind=str(shown.kind),
+        reason=str(shown.reason),
+        explanation=sentence(shown, policy),
+        row=row(shown),
+        last=last_of(shown),
+        until=end,
+    )
 
 
 def _shown(values: dict[str, float], noise: np.ndarray) -> np.ndarray:

@@ -14,17 +14,18 @@ import numpy as np
 
 from daemon.tuning import effects
 from daemon.tuning.guards import HOUR
-from daemon.tuning.model import blocks_of
+from daemon.tuning.model import blocks_of, same_values
 from daemon.tuning.reasons import Reason
-from daemon.tuning.state import NoGo, Phase, Quiet, State
+from daemon.tuning.state import NoGo, Phase, Quiet, State, Trial
 from daemon.tuning.verdict import NULL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemon.tuning.effects import Response
-    from daemon.tuning.model import Judgement, Policy
-    from daemon.tuning.state import Memory, Trial
+    from daemon.tuning.model import Judgement, Move, Observation, Policy
+    from daemon.tuning.propose import Option
+    from daemon.tuning.state import Memory
 
 BACK_OFF_S = 120.0
 BACK_OFF_MAX_S = 3600.0
@@ -44,8 +45,14 @@ LIKELY = 0.5
 
 UNDECIDED = {Reason.NOT_PROVEN, Reason.NO_EFFECT}
 
+UNTAUGHT = {Reason.GUARD_BROKEN, Reason.INSUFFICIENT_DATA}
+"""What teaches nothing: a cliff is no slope, and what sick signals said is not so."""
+
 LONG_STEP = 1.5
 """A step of so many single ones is a long one; there is nothing beyond it to go to."""
+
+LOOK = 4
+"""Blocks until something is looked for again, after something was done or stood in the way."""
 
 GROUND = 12
 QUIET = 60
@@ -67,6 +74,22 @@ class Refused:
 
 
 Event = Applied | Refused
+
+
+def started(state: State, option: Option, gain: float, now: int) -> State:
+    """Open a change: the step is asked for, and nobody said yet that it was made."""
+    trial = Trial(
+        number=state.changes + 1,
+        key=option.key,
+        moves=option.moves,
+        steps=option.steps,
+        since=now,
+        before=_believed(state).level.copy(),
+        doubt=_believed(state),
+        expected=gain,
+        repeats=state.memory.repeats.get(option.key, 0),
+    )
+    return replace(state, phase=Phase.OPENING, trial=trial, changes=trial.number, look=now + LOOK)
 
 
 def evolve(state: State, event: Event, policy: Policy) -> State:
@@ -117,18 +140,18 @@ def _opened(state: State, trial: Trial, block: int, policy: Policy) -> State:
 
 
 def _dropped(state: State, trial: Trial, block: int, policy: Policy) -> State:
-    """Nothing happened: the same step is not asked for again at once."""
-    until = {**state.memory.until, trial.key: block + blocks_of(policy.cooldown_s)}
-    memory = replace(state.memory, until=until)
-    return replace(state, phase=Phase.IDLE, trial=None, memory=memory, reason=Reason.WAITING)
+    """Nothing happened: neither this step nor another one is asked for again at once."""
+    again = block + blocks_of(policy.cooldown_s)
+    memory = replace(state.memory, until={**state.memory.until, trial.key: again})
+    idle = replace(state, phase=Phase.IDLE, trial=None, memory=memory, reason=Reason.WAITING)
+    return replace(idle, look=max(state.look, again))
 
 
 def _closed(state: State, trial: Trial, block: int, policy: Policy) -> State:
     setting = _setting(state, policy, {move.rule: move.old for move in trial.moves})
-    broken = trial.closed is not None and trial.closed.cause is Reason.GUARD_BROKEN
     believed = (
         trial.doubt
-        if broken  # a cliff is no slope: the linear model learns nothing from it
+        if trial.closed is not None and trial.closed.cause in UNTAUGHT
         else effects.moved(_believed(state), -trial.steps, new_ground=False)
     )
     return replace(
@@ -139,6 +162,30 @@ def _closed(state: State, trial: Trial, block: int, policy: Policy) -> State:
         memory=_rested(state.memory, trial, block, policy),
         reason=Reason.MEASURING_REVERSAL,
     )
+
+
+def in_force(state: State, seen: Observation) -> bool:
+    """Tell whether a change is open, and the controls still hold it."""
+    trial = state.trial
+    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
+        return False
+    return all(_holds(seen, move) for move in trial.moves)
+
+
+def _holds(seen: Observation, move: Move) -> bool:
+    return move.rule in seen.rules and same_values((seen.rules[move.rule],), (move.new,))
+
+
+def left(state: State, seen: Observation, policy: Policy) -> Trial | None:
+    """Find what is left of an open change when a person moved one of its two rules."""
+    trial = state.trial
+    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
+        return None
+    moves = tuple(move for move in trial.moves if _holds(seen, move))
+    if not moves:
+        return None
+    ours = np.array([any(move.rule == rule.name for move in moves) for rule in policy.rules])
+    return replace(trial, moves=moves, steps=trial.steps * ours, closed=None)
 
 
 def superseded(state: State, setting: tuple[float, ...], block: int, policy: Policy) -> State:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,11 +17,15 @@ from daemon.tuning import effects, model, null, objective, state
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import Verdict
 
+if TYPE_CHECKING:
+    from dataclasses import Field
+
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         effects.Response,
         effects.Tracker,
+        model.Asked,
         model.Effect,
         model.Judgement,
         model.Move,
@@ -36,6 +40,11 @@ _KINDS: dict[str, Any] = {
     )
 }
 _WORDS: dict[str, Any] = {kind.__name__: kind for kind in (Reason, Verdict, state.Phase)}
+_LATER = {("Trial", "extra")}
+"""Fields that came later: at their default they are left out, as if they had not come.
+
+So what an older version wrote can be read, and is what this one writes.
+"""
 _ENDLESS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -70,7 +79,14 @@ def dump(value: Any) -> Any:
 def _named(value: Any, kind: str) -> dict[str, Any]:
     if kind in _WORDS:
         return {"_": kind, "is": str(value)}
-    return {"_": kind} | {item.name: dump(getattr(value, item.name)) for item in fields(value)}
+    told = {item.name: getattr(value, item.name) for item in fields(value) if _said(value, item)}
+    return {"_": kind} | {name: dump(item) for name, item in told.items()}
+
+
+def _said(value: Any, item: Field[Any]) -> bool:
+    """Tell whether a field is written down."""
+    late = (type(value).__name__, item.name) in _LATER
+    return not late or getattr(value, item.name) != item.default
 
 
 def load(plain: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.tuning import guards, propose, verdict
-from daemon.tuning.change import kept, superseded, taken_back
+from daemon.tuning.asked import answered
+from daemon.tuning.change import LOOK, in_force, left, started, superseded, taken_back
 from daemon.tuning.follow import (
     begin,
     followed,
@@ -25,20 +26,19 @@ from daemon.tuning.follow import (
     reframed,
     woken,
 )
-from daemon.tuning.model import Decision, Judgement, Verdicts, blocks_of
+from daemon.tuning.model import Judgement, Verdicts, blocks_of, same_values
+from daemon.tuning.outcome import act, hold, keep
 from daemon.tuning.reasons import Reason
-from daemon.tuning.state import Phase, State, Trial
+from daemon.tuning.state import Phase, State
 from daemon.tuning.vocabulary import DecisionKind, Verdict
 
 if TYPE_CHECKING:
-    from daemon.tuning.model import Move, Observation, Policy
+    from daemon.tuning.model import Observation, Policy
+    from daemon.tuning.outcome import Outcome
     from daemon.tuning.windows import Ints
 
-Outcome = tuple[Decision, State]
-
-LOOK = 4
 LOOK_QUIET = 12
-"""Blocks between two looks for something to propose: sooner after something was done."""
+"""Blocks between two looks for something to propose, where nothing was done."""
 
 BASELINE_MIN = 12
 """Quiet blocks that a proposal needs behind it."""
@@ -52,9 +52,6 @@ FELL = 0.03
 Z_FELL = 4.0
 """And by more standard deviations than the level is unsure by."""
 
-SAME = 1e-9
-"""Two values of a rule are the same if they differ by no more than this share."""
-
 
 def decide(state: State | None, seen: Observation, policy: Policy) -> Outcome:
     """Decide what to do now, and what to remember.
@@ -67,50 +64,23 @@ def decide(state: State | None, seen: Observation, policy: Policy) -> Outcome:
             f"blocks of {seen.blocks.signals}, but the policy reads {policy.signals()}"
         )
     if state is not None and state.subject != policy.subject():
-        if _in_force(state, seen):
+        if in_force(state, seen):
             return _withdrawn(state, seen, Reason.POLICY_CHANGED)
         state = begin(seen, policy, state)
     if state is None:
         state = begin(seen, policy)
     if state.aims != policy.aims():
         state = reframed(state, policy)
-    setting = tuple(seen.rules[rule.name] for rule in policy.rules)
-    if not _same(setting, state.setting):
-        left = _left(state, seen, policy)
+    setting = seen.setting(policy)
+    if not same_values(setting, state.setting):
+        ours = left(state, seen, policy)
         state = superseded(followed(state, seen), setting, seen.blocks.end, policy)
-        if left is not None:
-            return _withdrawn(replace(state, trial=left), seen, Reason.SUPERSEDED)
-        return _hold(state, seen, Reason.SUPERSEDED)
-    return _PHASES[state.phase](followed(state, seen), seen, policy)
-
-
-def _same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    pairs = zip(one, other, strict=True)
-    return all(abs(a - b) <= SAME * max(abs(a), abs(b)) for a, b in pairs)
-
-
-def _in_force(state: State, seen: Observation) -> bool:
-    """Tell whether a change is open, and the controls still hold it."""
-    trial = state.trial
-    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
-        return False
-    return all(_holds(seen, move) for move in trial.moves)
-
-
-def _holds(seen: Observation, move: Move) -> bool:
-    return move.rule in seen.rules and _same((seen.rules[move.rule],), (move.new,))
-
-
-def _left(state: State, seen: Observation, policy: Policy) -> Trial | None:
-    """Find what is left of an open change when a person moved one of its two rules."""
-    trial = state.trial
-    if trial is None or state.phase not in {Phase.OBSERVING, Phase.CLOSING}:
-        return None
-    moves = tuple(move for move in trial.moves if _holds(seen, move))
-    if not moves:
-        return None
-    ours = np.array([any(move.rule == rule.name for move in moves) for rule in policy.rules])
-    return replace(trial, moves=moves, steps=trial.steps * ours, closed=None)
+        if ours is not None:
+            return _withdrawn(replace(state, trial=ours), seen, Reason.SUPERSEDED)
+        return hold(state, seen, Reason.SUPERSEDED)
+    state = followed(state, seen)
+    answer = answered(state, seen, policy) if seen.asked is not None else None
+    return answer or _PHASES[state.phase](state, seen, policy)
 
 
 def _withdrawn(state: State, seen: Observation, why: Reason) -> Outcome:
@@ -129,12 +99,13 @@ def _warm(state: State, seen: Observation, policy: Policy) -> Outcome:
     now = seen.blocks.end
     watched = seen.blocks.between(state.quiet_since, now)
     if len(watched) < blocks_of(policy.warmup_s):
-        return _hold(state, seen, Reason.WARMING_UP)
-    if bool((np.count_nonzero(watched.count, axis=0) * 2 < len(watched)).any()):
-        return _hold(state, seen, Reason.SIGNAL_UNFIT)
+        return hold(state, seen, Reason.WARMING_UP)
+    recent = watched.last(blocks_of(policy.warmup_s))
+    if bool((np.count_nonzero(recent.count, axis=0) * 2 < len(recent)).any()):
+        return hold(state, seen, Reason.SIGNAL_UNFIT)
     ready = grounded(state, watched, seen, policy)
     if ready is None:
-        return _hold(state, seen, Reason.WARMING_UP)
+        return hold(state, seen, Reason.WARMING_UP)
     return _idle(followed(ready, seen), seen, policy)
 
 
@@ -142,16 +113,16 @@ def _idle(state: State, seen: Observation, policy: Policy) -> Outcome:
     """Look for something to try, if it is time to."""
     now = seen.blocks.end
     if now < state.look:
-        return _hold(state, seen, state.reason)
+        return hold(state, seen, state.reason)
     state = refitted(state, seen, policy)
     reason = _standstill(state, seen, policy)
     if reason is not None:
-        return _hold(replace(state, look=now + LOOK), seen, reason)
+        return hold(replace(state, look=now + LOOK), seen, reason)
     if jumped(state, seen):
-        return _hold(replace(woken(state, seen), look=now + LOOK), seen, Reason.REGIME_CHANGED)
+        return hold(replace(woken(state, seen), look=now + LOOK), seen, Reason.REGIME_CHANGED)
     state = _roused(state)
     if now < state.memory.idle_until:
-        return _hold(replace(state, look=now + LOOK_QUIET), seen, Reason.NOTHING_HELPS)
+        return hold(replace(state, look=now + LOOK_QUIET), seen, Reason.NOTHING_HELPS)
     return _proposed(state, seen, policy)
 
 
@@ -187,22 +158,11 @@ def _proposed(state: State, seen: Observation, policy: Policy) -> Outcome:
     numbers = Verdicts(score=state.score, chosen=chosen, passed_over=passed)
     if option is None or chosen is None:
         state = replace(state, look=now + LOOK_QUIET)
-        return _hold(state, seen, _why_not(state, passed), numbers)
-    assert state.believed is not None  # noqa: S101 - an option is judged by it
-    trial = Trial(
-        number=state.changes + 1,
-        key=option.key,
-        moves=option.moves,
-        steps=option.steps,
-        since=now,
-        before=state.believed.level.copy(),
-        doubt=state.believed,
-        expected=chosen.gain,
-        repeats=state.memory.repeats.get(option.key, 0),
-    )
-    state = replace(state, phase=Phase.OPENING, trial=trial, changes=trial.number, look=now + LOOK)
-    reason = Reason.RETRY if trial.repeats else Reason.BEST_EXPECTED
-    return _act(DecisionKind.APPLY, reason, state, seen, numbers)
+        return hold(state, seen, _why_not(state, passed), numbers)
+    state = started(state, option, chosen.gain, now)
+    repeats = state.memory.repeats.get(option.key)
+    reason = Reason.RETRY if repeats else Reason.BEST_EXPECTED
+    return act(DecisionKind.APPLY, reason, state, seen, numbers)
 
 
 def _why_not(state: State, passed: tuple[object, ...]) -> Reason:
@@ -234,16 +194,16 @@ def _observe(state: State, seen: Observation, policy: Policy) -> Outcome:
         found = verdict.ruled(found, Verdict.WORSE, Reason.GUARD_BROKEN)
         return _take_back(state, found, seen, policy, {"signal": broken})
     if since < settle + EARLIEST:
-        return _hold(state, seen, Reason.OBSERVING)
-    full = since - settle >= blocks_of(policy.observe_window_s)
+        return hold(state, seen, Reason.OBSERVING)
+    full = since - settle >= verdict.watched(trial, policy)
     if not full and since % 2:
-        return _hold(state, seen, Reason.OBSERVING)
+        return hold(state, seen, Reason.OBSERVING)
     if not full:
         found = verdict.measure(trial, believed, frame, policy, window.n)
         if verdict.clearly_worse(found):
             found = verdict.ruled(found, Verdict.WORSE, Reason.SCORE_FELL)
             return _take_back(state, found, seen, policy, {})
-        return _hold(state, seen, Reason.OBSERVING)
+        return hold(state, seen, Reason.OBSERVING)
     return _verdict(state, seen, policy, window.n)
 
 
@@ -254,16 +214,14 @@ def _verdict(state: State, seen: Observation, policy: Policy, samples: Ints) -> 
     assert believed is not None  # noqa: S101 - same
     if seen.unfit or samples.min() < policy.min_samples:
         span = seen.blocks.end - trial.since - blocks_of(policy.settle_s)
-        if span < 2 * blocks_of(policy.observe_window_s):
-            return _act(DecisionKind.EXTEND, Reason.MORE_SAMPLES, state, seen, Verdicts())
+        if span < verdict.watched(trial, policy) + blocks_of(policy.observe_window_s):
+            return act(DecisionKind.EXTEND, Reason.MORE_SAMPLES, state, seen, Verdicts())
         found = verdict.measure(trial, believed, frame, policy, samples)
         found = verdict.ruled(found, Verdict.INVALID, Reason.INSUFFICIENT_DATA)
         return _take_back(state, found, seen, policy, {})
     found = verdict.judge(trial, believed, frame, policy, samples)
     if found.verdict is Verdict.BETTER:
-        numbers = Verdicts(score=state.score, judgement=found)
-        decision, _ = _act(DecisionKind.KEEP, found.cause, state, seen, numbers)
-        return decision, replace(kept(state, trial), look=seen.blocks.end)
+        return keep(state, seen, found.cause, Verdicts(score=state.score, judgement=found))
     return _take_back(state, found, seen, policy, {})
 
 
@@ -288,7 +246,7 @@ def _closing_act(state: State, seen: Observation, numbers: Verdicts) -> Outcome:
     found = state.trial.closed
     assert found is not None  # noqa: S101 - why it is taken back
     kind = DecisionKind.ROLLBACK if found.verdict is Verdict.WORSE else DecisionKind.REVERT
-    return _act(kind, found.cause, state, seen, numbers)
+    return act(kind, found.cause, state, seen, numbers)
 
 
 def _return(state: State, seen: Observation, policy: Policy) -> Outcome:
@@ -296,7 +254,7 @@ def _return(state: State, seen: Observation, policy: Policy) -> Outcome:
     assert state.trial is not None  # noqa: S101 - it was taken back
     pause = blocks_of(policy.settle_s + policy.observe_window_s)
     if seen.blocks.end - state.trial.since < pause:
-        return _hold(state, seen, Reason.MEASURING_REVERSAL)
+        return hold(state, seen, Reason.MEASURING_REVERSAL)
     state = replace(state, phase=Phase.IDLE, trial=None, look=seen.blocks.end)
     return _idle(state, seen, policy)
 
@@ -309,35 +267,3 @@ _PHASES = {
     Phase.CLOSING: _closing,
     Phase.RETURNING: _return,
 }
-
-
-# ── saying so ────────────────────────────────────────────────────────────────
-def _hold(
-    state: State, seen: Observation, reason: Reason, numbers: Verdicts | None = None
-) -> Outcome:
-    decision = Decision(
-        kind=DecisionKind.HOLD,
-        reason=reason,
-        at_us=seen.at_us,
-        change=state.trial.number if state.trial else None,
-        numbers=numbers or Verdicts(score=state.score),
-    )
-    return decision, state if state.reason is reason else replace(state, reason=reason)
-
-
-def _act(
-    kind: DecisionKind, reason: Reason, state: State, seen: Observation, numbers: Verdicts
-) -> Outcome:
-    assert state.trial is not None  # noqa: S101 - an act is about a change
-    moves = state.trial.moves if kind is DecisionKind.APPLY else ()
-    if kind in {DecisionKind.ROLLBACK, DecisionKind.REVERT}:
-        moves = tuple(move.back() for move in state.trial.moves)
-    decision = Decision(
-        kind=kind,
-        reason=reason,
-        at_us=seen.at_us,
-        moves=moves,
-        change=state.trial.number,
-        numbers=numbers,
-    )
-    return decision, replace(state, reason=reason)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from daemon.tuning.model import BLOCK_S, LONGER_S, Asked
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import DecisionKind
 from daemon.tuning.windows import BLOCK_US
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from daemon.tuning.model import Candidate, Decision, Effect, Judgement, Move, Policy
+
+MINUTE_S = 60.0
+HOUR_S = 3600.0
 
 WORDS: dict[Reason, str] = {
     Reason.WARMING_UP: "the signals are still being watched at rest",
@@ -38,12 +42,18 @@ WORDS: dict[Reason, str] = {
     Reason.AT_BOUND: "it would leave the bounds",
     Reason.TOO_RISKY: "it might lose too much",
     Reason.OUTBID: "another step promises more",
+    Reason.TOO_FAR: "it goes further than is allowed at once",
+    Reason.BUSY: "another change is still open",
+    Reason.STALE: "it starts from a value that is not in force any more",
+    Reason.NOTHING_OPEN: "no change is being observed",
     Reason.BEST_EXPECTED: "it promises the most for its risk",
     Reason.RETRY: "it was taken back undecided before",
+    Reason.ASKED: "a person asked for it",
     Reason.OBSERVING: "what the change does is being observed",
     Reason.MEASURING_REVERSAL: "what taking it back does is being measured",
     Reason.MORE_SAMPLES: "the window has too few samples yet",
     Reason.IMPROVED: "the score rose",
+    Reason.CONFIRMED: "a person wants it kept",
     Reason.NOT_PROVEN: "it may have helped, but that is not proven",
     Reason.NO_EFFECT: "it showed no effect",
     Reason.TOO_SMALL: "what it brought is too small to count",
@@ -65,16 +75,47 @@ def sentence(decision: Decision, policy: Policy) -> str:
 
 def _hold(decision: Decision, policy: Policy) -> str:
     numbers = decision.numbers
+    asked = numbers.detail.get("asked")
     about = [WORDS[decision.reason]]
+    if asked is not None:
+        moves = tuple(move for one in numbers.passed_over for move in one.moves)
+        about = [refused(Asked(kind=str(asked), moves=moves), decision.reason, policy)]
     if decision.change is not None:
         about.append(f"change {decision.change}")
     if decision.reason is Reason.BUDGET_SPENT:
         about.append(f"{policy.changes_per_hour} an hour at most")
-    if numbers.passed_over:
+    if numbers.passed_over and asked is None:
         about.append(passed(numbers.passed_over))
     if numbers.score is not None:
         about.append(f"the score is {short(numbers.score)}")
     return f"Nothing is changed: {'; '.join(about)}."
+
+
+def refused(asked: Asked, why: Reason, policy: Policy) -> str:
+    """Say why what a person asked for is not done, and the limit that it met."""
+    if asked.kind == "step":
+        what = f"moving {moved(asked.moves)}" if asked.moves else "a step"
+    else:
+        what = "keeping the change" if asked.kind == "keep" else "observing the change longer"
+    more = _limits(asked, why, policy)
+    return f"{what} was asked for, but {WORDS[why]}{f' ({more})' if more else ''}"
+
+
+def _limits(asked: Asked, why: Reason, policy: Policy) -> str:
+    """Name the limits that what was asked for has met."""
+    if asked.kind != "step":
+        return f"{short(LONGER_S / HOUR_S)} h in all" if why is Reason.TOO_FAR else ""
+    named = {move.rule for move in asked.moves}
+    rules = [rule for rule in policy.rules if rule.name in named]
+    if why is Reason.AT_BOUND:
+        return ", ".join(f"{rule.name}: {short(rule.low)} to {short(rule.high)}" for rule in rules)
+    if why is Reason.TOO_FAR:
+        steps = max(policy.max_step_mult, 1.0)
+        return ", ".join(f"{rule.name}: {short(rule.step * steps)} at most" for rule in rules)
+    if why is Reason.NO_CANDIDATE:
+        unknown = sorted(named - {rule.name for rule in rules})
+        return f"there is no rule {', '.join(unknown)}" if unknown else "it moves nothing"
+    return ""
 
 
 def _apply(decision: Decision, policy: Policy) -> str:
@@ -109,8 +150,11 @@ def _rollback(decision: Decision, policy: Policy) -> str:
 
 
 def _extend(decision: Decision, policy: Policy) -> str:
-    need = f"{policy.min_samples} a signal are needed"
-    return f"Observe change {decision.change} longer: {WORDS[decision.reason]}; {need}."
+    more = f"{policy.min_samples} a signal are needed"
+    blocks = decision.numbers.detail.get("blocks")
+    if isinstance(blocks, int):
+        more = f"it is judged {short(blocks * BLOCK_S / MINUTE_S)} min later"
+    return f"Observe change {decision.change} longer: {WORDS[decision.reason]}; {more}."
 
 
 def _command(decision: Decision, policy: Policy) -> str:
@@ -159,7 +203,8 @@ def _found(decision: Decision) -> str:
     words = [WORDS[decision.reason]]
     broken = decision.numbers.detail.get("signal")
     if broken is not None:
-        words[0] = f"the guard of {broken} was broken"
+        told = f"the guard of {broken} was broken"
+        words = [told] if decision.reason is Reason.GUARD_BROKEN else [*words, told]
     if judgement is not None and judgement.effects:  # what was withdrawn was never measured
         words.append(
             f"the score changed by {signed(judgement.gain)} ± {size(judgement.spread)}"
@@ -226,7 +271,9 @@ def evidence(decision: Decision) -> dict[str, Any]:
 
 
 def _moves(moves: Sequence[Move]) -> list[dict[str, Any]]:
-    return [{"rule": move.rule, "old": move.old, "new": move.new} for move in moves]
+    return [
+        {"rule": move.rule, "old": _number(move.old), "new": _number(move.new)} for move in moves
+    ]
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

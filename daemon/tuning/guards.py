@@ -12,7 +12,9 @@ from daemon.tuning.model import BLOCK_S
 from daemon.tuning.reasons import Reason
 
 if TYPE_CHECKING:
-    from daemon.tuning.model import Move, Observation, Policy
+    from collections.abc import Mapping
+
+    from daemon.tuning.model import Move, Observation, Policy, Rule
     from daemon.tuning.state import State
 
 HOUR = round(3600 / BLOCK_S)
@@ -41,11 +43,18 @@ def admissible(moves: tuple[Move, ...], policy: Policy) -> bool:
     rules = {rule.name: rule for rule in policy.rules}
     if len(moves) > policy.max_concurrent_changes:
         return False
-    return all(
-        rules[move.rule].low <= move.new <= rules[move.rule].high
-        and abs(move.new - move.old)
-        <= rules[move.rule].step * max(policy.max_step_mult, 1.0) * (1 + 1e-9)
-        for move in moves
+    return all(inside(move, rules) and near(move, rules, policy) for move in moves)
+
+
+def inside(move: Move, rules: Mapping[str, Rule]) -> bool:
+    """Tell whether a value is within its bounds."""
+    return rules[move.rule].low <= move.new <= rules[move.rule].high
+
+
+def near(move: Move, rules: Mapping[str, Rule], policy: Policy) -> bool:
+    """Tell whether a step is no longer than one may be."""
+    return abs(move.new - move.old) <= rules[move.rule].step * max(policy.max_step_mult, 1.0) * (
+        1 + 1e-9
     )
 
 

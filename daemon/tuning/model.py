@@ -23,9 +23,25 @@ BLOCK_S = BLOCK_US / 1e6
 """Seconds of a block."""
 
 
+SAME = 1e-9
+"""Two values of a rule are the same if they differ by no more than this share."""
+
+LONGER_S = 12 * 3600.0
+"""A person may have a change observed so much longer than the policy says, and no more."""
+
+REQUESTS = ("step", "keep", "extend")
+"""What may be asked for: see `Asked`."""
+
+
 def blocks_of(seconds: float) -> int:
     """Count the blocks that a time takes: a rest is never cut short."""
     return math.ceil(seconds / BLOCK_S - 1e-9)
+
+
+def same_values(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Tell whether some values of rules are the same, as far as controls can tell them apart."""
+    pairs = zip(one, other, strict=True)
+    return all(abs(a - b) <= SAME * max(abs(a), abs(b)) for a, b in pairs)
 
 
 # ── what an operator wants ───────────────────────────────────────────────────
@@ -130,6 +146,23 @@ class Policy:
 
 # ── what was seen ────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person asks for, in place of what the loop would find to do by itself."""
+
+    kind: str
+    """``step``: make these moves, and judge them as any other change; ``keep``: keep the
+    change that is observed; ``extend``: observe it longer."""
+    moves: tuple[Move, ...] = ()
+    """Of a step: absolute values, and those in force that the person saw."""
+    blocks: int = 0
+    """How many blocks longer."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in REQUESTS:
+            raise ValueError(f"{self.kind!r} was asked for; it may be {', '.join(REQUESTS)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What a cycle knows of the world; its moment is the end of the newest block."""
 
@@ -142,11 +175,17 @@ class Observation:
     """Rules that may not be moved, and why: frozen, foreign, busy."""
     unfit: Mapping[str, str] = field(default_factory=dict)
     """Signals that are no evidence at the moment, and why."""
+    asked: Asked | None = None
+    """What a person asked for since the last cycle."""
 
     @property
     def at_us(self) -> int:
         """The moment of the observation."""
         return self.blocks.end * BLOCK_US
+
+    def setting(self, policy: Policy) -> tuple[float, ...]:
+        """Give the values in force of the rules that a policy has, in its order."""
+        return tuple(self.rules[rule.name] for rule in policy.rules)
 
 
 # ── what was decided ─────────────────────────────────────────────────────────

@@ -16,7 +16,7 @@ import numpy as np
 
 from daemon.tuning.effects import STEP_SD
 from daemon.tuning.guards import refusal
-from daemon.tuning.model import Candidate, Move, blocks_of
+from daemon.tuning.model import SAME, Candidate, Move, blocks_of
 from daemon.tuning.reasons import Reason
 from daemon.tuning.verdict import Z_95, may_count
 
@@ -112,6 +112,23 @@ def _option(
     return Option(key, tuple(moves), steps)
 
 
+def step_of(moves: tuple[Move, ...], state: State, policy: Policy) -> Option:
+    """Take some moves for one step, as if it had been found here.
+
+    It starts from what is in force, and leaves out what does not move.
+    """
+    goal = {move.rule: move.new for move in moves}
+    steps, made, ways = np.zeros(len(policy.rules)), [], []
+    for index, (rule, value) in enumerate(zip(policy.rules, state.setting, strict=True)):
+        new = goal.get(rule.name, value)
+        if abs(new - value) <= SAME * max(abs(value), rule.step):
+            continue
+        steps[index] = (new - value) / rule.step
+        made.append(Move(rule.name, value, new))
+        ways.append((rule.name, 1 if new > value else -1))
+    return Option(key_of(tuple(ways)), tuple(made), steps)
+
+
 def stepped(rule: Rule, value: float, steps: float) -> float:
     """Go so many steps from a value, and no further than the bounds."""
     return min(max(value + steps * rule.step, rule.low), rule.high)
@@ -155,6 +172,17 @@ def choose(
         return None, None, tuple([*weighed, *shut][:SHOWN])
     best = replace(weighed[0], refused=None)
     return open_[order[0]], best, tuple([*weighed[1:], *shut][:SHOWN])
+
+
+def promised(option: Option, state: State, policy: Policy) -> Candidate:
+    """Say what a step should bring, whether or not it would be chosen."""
+    gains = _expected(option.steps[None], state, policy)[0]
+    return Candidate(
+        moves=option.moves,
+        gain=float(gains.mean()),
+        spread=float(gains.std()),
+        risk=float((gains < -policy.harm_budget).mean()),
+    )
 
 
 def _least(state: State, policy: Policy) -> float:

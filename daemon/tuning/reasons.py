@@ -31,14 +31,21 @@ class Reason(StrEnum):
     AT_BOUND = "at_bound"
     TOO_RISKY = "too_risky"
     OUTBID = "outbid"
+    # what a person asked for was refused
+    TOO_FAR = "too_far"
+    BUSY = "busy"
+    STALE = "stale"
+    NOTHING_OPEN = "nothing_open"
     # a change is made and watched
     BEST_EXPECTED = "best_expected"
     RETRY = "retry"
+    ASKED = "asked"
     OBSERVING = "observing"
     MEASURING_REVERSAL = "measuring_reversal"
     MORE_SAMPLES = "more_samples"
     # a verdict
     IMPROVED = "improved"
+    CONFIRMED = "confirmed"
     NOT_PROVEN = "not_proven"
     NO_EFFECT = "no_effect"
     TOO_SMALL = "too_small"

@@ -17,7 +17,7 @@ from daemon.tuning.windows import KEEP, Blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from daemon.tuning.model import Policy
+    from daemon.tuning.model import Asked, Policy
     from daemon.tuning.windows import Floats, Ints
 
 ENDLESS = 2**62
@@ -26,12 +26,13 @@ ENDLESS = 2**62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a cycle finds: values in force, and what may not be done or trusted."""
+    """What a cycle finds: values in force, what may not be done or trusted, what is asked for."""
 
     rules: Mapping[str, float]
     held: str | None = None
     barred: Mapping[str, str] = field(default_factory=dict)
     unfit: Mapping[str, str] = field(default_factory=dict)
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +203,7 @@ class Walk:
             held=world.held,
             barred=world.barred,
             unfit=world.unfit,
+            asked=world.asked,
         )
 
 

@@ -14,6 +14,7 @@ from daemon.tuning import codec
 from daemon.tuning.change import Applied, Refused, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.explain import evidence, sentence
+from daemon.tuning.reasons import Reason
 from daemon.tuning.record import Last
 from daemon.tuning.vocabulary import DecisionKind
 
@@ -45,8 +46,12 @@ class Difference:
 
 # ── decisions as they are written down ───────────────────────────────────────
 def as_made(decision: Decision, *, dry: bool) -> Decision:
-    """Call a step that nobody will take what it is: a proposal."""
-    if dry and decision.kind is DecisionKind.APPLY:
+    """Call a step that nobody will take what it is: a proposal.
+
+    What a person asked for is their word, and done in a dry run too.
+    """
+    own = decision.kind is DecisionKind.APPLY and decision.reason is not Reason.ASKED
+    if dry and own:
         return replace(decision, kind=DecisionKind.PROPOSE)
     return decision
 
@@ -98,7 +103,7 @@ def settled(state: State, walk: Walk, block: int, decision: Decision) -> State:
     if walk.acted is not None:
         done = Applied if walk.acted.applied else Refused
         return evolve(state, done(walk.acted.block), walk.policy)
-    if walk.dry and decision.kind in ACTS:
+    if as_made(decision, dry=walk.dry).kind is DecisionKind.PROPOSE:
         return evolve(state, Refused(block), walk.policy)
     return state
 

@@ -56,6 +56,8 @@ class Trial:
     """How often the same change was tried and taken back undecided."""
     closed: Judgement | None = None
     """Why it is being taken back."""
+    extra: int = 0
+    """How many blocks longer than usual it is observed, at a person's word."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.tuning.model import BLOCK_S, Effect, Judgement
+from daemon.tuning.model import BLOCK_S, Effect, Judgement, blocks_of
 from daemon.tuning.objective import GUARD_SHARE
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import Verdict
@@ -52,6 +52,11 @@ BLOCKS_A_MINUTE = round(60 / BLOCK_S)
 REGIME = 36
 REGIME_MOST = 60
 """Blocks of one setting that a jump is told by: at least, and at most."""
+
+
+def watched(trial: Trial, policy: Policy) -> int:
+    """Say for how many blocks a change is observed, once it has settled."""
+    return blocks_of(policy.observe_window_s) + trial.extra
 
 
 def judge(

@@ -17,7 +17,7 @@ import daemon.tuning.decide
 
 ROOT = Path(__file__).parents[2]
 UNITS = "tests/unit/tuning"
-RELOADED = ("daemon.tuning", "tests.tuning_kit")
+RELOADED = ("daemon.tuning", "tests.tuning_kit", "tests.asking_kit")
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,30 @@ MUTANTS = {
         "then = _opened if _done(event) else _dropped",
         "then = _opened",
         "test_decide::test_a_dry_run_never_judges_what_did_not_happen",
+    ),
+    "a person moves what is held": Mutant(
+        "asked",
+        "if seen.held is not None:",
+        "if False:",
+        "test_asked::test_nothing_is_moved_while_all_is_held",
+    ),
+    "a person opens a second change": Mutant(
+        "asked",
+        "_OPEN = {Phase.OBSERVING, Phase.CLOSING}",
+        "_OPEN = {Phase.CLOSING}",
+        "test_outlook::test_a_step_that_would_be_refused_has_numbers_all_the_same",
+    ),
+    "a person may wait for a verdict for ever": Mutant(
+        "asked",
+        "state.trial.extra + asked.blocks > blocks_of(LONGER_S)",
+        "asked.blocks > blocks_of(LONGER_S)",
+        "test_asked_change::test_a_change_is_observed_half_a_day_longer_at_most",
+    ),
+    "a person's word is a proposal in a dry run": Mutant(
+        "replay",
+        "decision.kind is DecisionKind.APPLY and decision.reason is not Reason.ASKED",
+        "decision.kind is DecisionKind.APPLY",
+        "test_replay::test_a_step_that_was_asked_for_is_no_proposal_in_a_dry_run",
     ),
 }
 

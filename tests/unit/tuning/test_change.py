@@ -158,8 +158,12 @@ def test_taking_back_takes_the_level_back_and_keeps_what_was_learned():
     np.testing.assert_allclose(back.believed.mean[:, effects.FIRST :], responses)
 
 
-def test_after_a_broken_guard_only_what_was_believed_before_is_believed():
-    state = closing(POLICY, found=BROKEN)
+SICK = a_judgement(Verdict.INVALID, Reason.INSUFFICIENT_DATA, 0.99)
+
+
+@pytest.mark.parametrize("found", [BROKEN, SICK])
+def test_after_what_teaches_nothing_only_what_was_believed_before_is_believed(found):
+    state = closing(POLICY, found=found)
     assert evolve(state, Applied(NOW + 30), POLICY).believed is state.trial.doubt
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from daemon.tuning.codec import Unreadable, dump, load
 from daemon.tuning.decide import decide
-from daemon.tuning.model import Effect, Move
+from daemon.tuning.model import Asked, Effect, Move
 from daemon.tuning.reasons import Reason
 from daemon.tuning.state import Memory, NoGo, Phase, Quiet
 from daemon.tuning.vocabulary import DecisionKind, Verdict
@@ -108,6 +109,7 @@ def test_a_process_that_dies_after_every_cycle_decides_as_one_that_lives():
         *(0.0, -0.0, 5e-324, 1e300, 0.1, math.inf, -math.inf, 7, "text", None, True),
         *((1.0, (2.0, "x"), ()), {"a": 1, "b": (1.5,)}, {}),
         *(Reason.NO_GO, Verdict.WORSE, Phase.CLOSING, Move("r", -math.inf, 0.1)),
+        *(Asked(kind="step", moves=(Move("r", 0.1, 0.3),)), Asked(kind="extend", blocks=7)),
     ],
 )
 def test_a_value_comes_back_as_it_was(value):
@@ -168,6 +170,17 @@ def test_what_is_dumped_is_plain_json():
 def test_what_this_version_did_not_write_is_unreadable(plain):
     with pytest.raises(Unreadable, match="not a state of this version"):
         load(plain)
+
+
+def test_a_field_that_came_later_is_only_written_down_where_it_says_something():
+    """A memory of an older version can be read, and is what this one writes."""
+    state = states()["observing"]
+    plain = dump(state)
+    assert "extra" not in plain["trial"]
+    assert load(plain).trial.extra == 0
+    longer = replace(state, trial=replace(state.trial, extra=7))
+    assert dump(longer)["trial"] == {**plain["trial"], "extra": 7}
+    assert stored(longer).trial.extra == 7
 
 
 def test_a_field_that_another_version_had_is_unreadable():

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from daemon.tuning.explain import WORDS, evidence, percent, sentence
-from daemon.tuning.model import Candidate, Decision, Effect, Judgement, Move, Verdicts
+from daemon.tuning.explain import WORDS, evidence, percent, refused, sentence
+from daemon.tuning.model import Asked, Candidate, Decision, Effect, Judgement, Move, Verdicts
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import DecisionKind, Verdict
 from tests.replay_kit import a_policy
@@ -127,6 +127,91 @@ def test_a_spent_budget_and_too_few_samples_name_the_limit():
     assert "12 a signal" in sentence(longer, a_policy())
 
 
+# ── what a person asked for ──────────────────────────────────────────────────
+BATCH = Move("batch", 50.0, 95.0)
+
+
+def a_refusal(reason, *moves):
+    numbers = Verdicts(
+        score=0.5,
+        passed_over=(Candidate(moves=moves, refused=reason),),
+        detail={"asked": "step"},
+    )
+    return a_decision(reason=reason, numbers=numbers)
+
+
+@pytest.mark.parametrize(
+    ("reason", "moves", "what", "why"),
+    [
+        (
+            Reason.AT_BOUND,
+            (BATCH,),
+            "moving batch from 50 to 95",
+            "it would leave the bounds (batch: 10 to 90)",
+        ),
+        (
+            Reason.TOO_FAR,
+            (BATCH, Move("workers", 8.0, 12.0)),
+            "moving batch from 50 to 95 and workers from 8 to 12",
+            "it goes further than is allowed at once (batch: 10 at most, workers: 2 at most)",
+        ),
+        (
+            Reason.STALE,
+            (BATCH,),
+            "moving batch from 50 to 95",
+            "it starts from a value that is not in force any more",
+        ),
+        (Reason.NO_CANDIDATE, (), "a step", "no step may be made (it moves nothing)"),
+        (
+            Reason.NO_CANDIDATE,
+            (Move("speed", 1.0, 2.0),),
+            "moving speed from 1 to 2",
+            "no step may be made (there is no rule speed)",
+        ),
+    ],
+)
+def test_a_refusal_says_what_was_asked_for_and_which_limit_it_met(reason, moves, what, why):
+    said = sentence(a_refusal(reason, *moves), a_policy())
+    assert said == f"Nothing is changed: {what} was asked for, but {why}; the score is 0.5."
+
+
+def test_a_refusal_to_keep_or_to_go_on_is_said_too():
+    keep, longer = Asked(kind="keep"), Asked(kind="extend", blocks=99_999)
+    assert refused(keep, Reason.NOTHING_OPEN, a_policy()) == (
+        "keeping the change was asked for, but no change is being observed"
+    )
+    assert refused(longer, Reason.TOO_FAR, a_policy()) == (
+        "observing the change longer was asked for, but it goes further than is allowed at once"
+        " (12 h in all)"
+    )
+
+
+def test_a_step_that_a_person_asked_for_says_so_and_what_it_should_bring():
+    numbers = Verdicts(chosen=CHOSEN)
+    asked = a_decision(DecisionKind.APPLY, Reason.ASKED, moves=(MOVE,), change=3, numbers=numbers)
+    assert sentence(asked, a_policy()) == (
+        "Move risk_max from 0.35 to 0.33 (change 3): a person asked for it; the score should"
+        " change by +0.031 ± 0.02, and fall by more than 0.12 with a risk of under 1 %."
+    )
+
+
+def test_a_change_that_a_person_keeps_says_what_was_measured_and_what_was_broken():
+    numbers = Verdicts(judgement=FOUND, detail={"signal": "risk_band"})
+    kept = a_decision(DecisionKind.KEEP, Reason.CONFIRMED, change=3, numbers=numbers)
+    assert sentence(kept, a_policy()).startswith(
+        "Keep change 3: a person wants it kept; the guard of risk_band was broken; the score"
+        " changed by +0.0412"
+    )
+
+
+def test_a_longer_look_says_how_much_longer():
+    numbers = Verdicts(detail={"blocks": 24, "extra": 36})
+    longer = a_decision(DecisionKind.EXTEND, Reason.ASKED, change=3, numbers=numbers)
+    assert sentence(longer, a_policy()) == (
+        "Observe change 3 longer: a person asked for it; it is judged 2 min later."
+    )
+
+
 @pytest.mark.parametrize(
     ("share", "shown"),
     [(0.0, "0 %"), (0.004, "under 1 %"), (0.5, "50 %"), (0.996, "over 99 %"), (1.0, "100 %")],
@@ -153,6 +238,11 @@ def test_evidence_is_json_with_every_number():
 
 def test_what_a_decision_has_not_is_left_out():
     assert evidence(a_decision()) == {"block": 1234}
+
+
+def test_a_value_that_is_none_may_be_asked_for_and_is_named():
+    told = evidence(a_refusal(Reason.AT_BOUND, Move("batch", 50.0, float("nan"))))
+    assert told["passed_over"][0]["moves"] == [{"rule": "batch", "old": 50.0, "new": "nan"}]
 
 
 def test_what_is_no_number_is_named():

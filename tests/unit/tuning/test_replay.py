@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.tuning.model import Decision, Move
+from daemon.tuning.model import Asked, Decision, Move
 from daemon.tuning.reasons import Reason
 from daemon.tuning.record import Acted, Begun, Decided, Found, Gap, Past, Remembered, Walk, World
-from daemon.tuning.replay import Rerun, last_in, last_of, row, same, unlike
+from daemon.tuning.replay import Rerun, as_made, last_in, last_of, row, same, unlike
+from daemon.tuning.state import Phase
 from daemon.tuning.vocabulary import DecisionKind
 from tests.replay_kit import FIRST, a_policy, a_run
 
@@ -135,6 +136,75 @@ def test_what_was_never_applied_replays_too(how):
     again = rerun(run)
     assert again.difference is None
     assert again.kinds["propose" if "dry" in how else "apply"] >= 2
+
+
+def step(**moves):
+    """Ask for moves, given as where they go from and to."""
+    return Asked(
+        kind="step", moves=tuple(Move(rule, old, new) for rule, (old, new) in moves.items())
+    )
+
+
+ASKS = {
+    60: step(batch=(50, 45), workers=(8, 9)),
+    61: Asked(kind="extend", blocks=30),
+    62: Asked(kind="extend", blocks=30),
+    70: Asked(kind="keep"),
+    71: step(batch=(45, 90)),
+    80: step(batch=(45, 50)),
+}
+"""While the loop itself is warming up, or has nothing open."""
+
+
+def asking(**how):
+    """A run of a loop that has no budget of its own: what is changed, people asked for."""
+    return a_run(policy=a_policy(changes_per_hour=0), asks=ASKS, **how)
+
+
+@pytest.mark.parametrize("how", [{}, {"dry": True}, {"refuse": True}])
+def test_what_people_asked_for_is_asked_for_again(how):
+    run = asking(**how)
+    again = rerun(run)
+    assert again.difference is None
+    assert again.cycles == len(run.mean)
+    told = [one for one in run.decided() if one.reason in {"asked", "confirmed"}]
+    kinds = [one.kind for one in told]
+    if "refuse" in how:
+        assert kinds == ["apply"]
+        refused = [one.reason for one in run.decided("hold")]
+        assert (refused.count("stale"), refused.count("no_candidate")) == (1, 1)
+    else:
+        assert kinds == ["apply", "extend", "keep", "apply"]
+        assert told[1].until == told[1].due + 1  # asked for twice, and twice done
+        assert [one.reason for one in run.decided("hold")].count("too_far") == 1
+        assert run.decided("revert", "rollback")[-1].due > told[-1].due
+
+
+def test_without_what_was_asked_for_another_decision_comes_out():
+    run = asking()
+    silent = [
+        replace(one, world=replace(one.world, asked=None)) if isinstance(one, Found) else one
+        for one in run.entries
+    ]
+    found = rerun(run, silent).difference
+    assert (found.what, found.recorded, found.replayed) == ("kind", "apply", "hold")
+
+
+def test_a_step_that_was_asked_for_is_no_proposal_in_a_dry_run():
+    for reason, kind in ((Reason.ASKED, "apply"), (Reason.RETRY, "propose")):
+        assert as_made(a_decision(reason=reason), dry=True).kind == kind
+        assert as_made(a_decision(reason=reason), dry=False).kind == "apply"
+
+
+def test_what_nobody_reported_of_a_step_in_a_dry_run_stays_open():
+    """The process died before it could tell: the next cycle sees what the controls hold."""
+    run = asking(dry=True)
+    first = run.decided("apply")[0]
+    entries = [one for one in run.entries if one.due <= first.due and not isinstance(one, Acted)]
+    again = Rerun(run.walk(entries))
+    again.run(run.past(first.due), FIRST, first.due)
+    assert again.difference is None
+    assert again._state.phase is Phase.OPENING
 
 
 def test_missed_cycles_are_missed_again(run):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from daemon.tuning import whatif
-from daemon.tuning.model import Rule, Shift
+from daemon.tuning.model import Asked, Move, Rule, Shift
 from daemon.tuning.record import ENDLESS, Acted, Begun, Walk, World
 from daemon.tuning.whatif import NEAR, WhatIf
 from tests.replay_kit import FIRST, a_policy, a_run
@@ -152,6 +152,33 @@ def test_a_step_whose_decision_is_not_on_record_is_still_a_match(run):
     asked.run(run.past(acted.due + 1), FIRST, acted.due + 1)
     assert asked.lines[0].agrees
     assert asked.lines[0].recorded is None
+
+
+def asked_run(**how):
+    """A run in which a person's step is the only change."""
+    step = Asked(kind="step", moves=(Move("workers", 8, 9),))
+    keep = Asked(kind="keep")
+    return a_run(90, policy=a_policy(changes_per_hour=0), asks={60: step, 66: keep}, **how)
+
+
+@pytest.mark.parametrize("how", [{}, {"dry": True}])
+def test_what_a_person_asked_for_they_would_have_asked_of_another_policy_too(how):
+    run = asked_run(**how)
+    asked = ask(run, replace(run.policy, confidence=0.99, digest="e" * 64))
+    applied, kept = asked.lines
+    assert (applied.recorded.kind, applied.other.reason) == ("apply", "asked")
+    assert (kept.recorded.kind, kept.other.reason) == ("keep", "confirmed")
+    assert applied.agrees
+    assert kept.agrees
+    assert applied.followed == kept.recorded.explanation
+
+
+def test_what_a_person_asked_for_another_policy_may_refuse():
+    run = asked_run()
+    careful = replace(run.policy.rules[1], high=8.5)
+    asked = ask(run, replace(run.policy, rules=(run.policy.rules[0], careful)))
+    assert (asked.lines[0].recorded.kind, asked.lines[0].other.reason) == ("apply", "at_bound")
+    assert not any(line.agrees for line in asked.lines)
 
 
 def test_a_memory_of_other_rules_is_not_used(run):
