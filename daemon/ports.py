@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
 from daemon.errors import DaemonError
+from daemon.tuning.stamp import Stamp
 
 Mark = Mapping[str, Any]
 """How far a source was read, as plain JSON: what it needs to go on after a restart."""
@@ -109,6 +110,13 @@ class Held:
     change_id: int | None = None
     epoch: int = 0
 
+    @classmethod
+    def stamped(cls, rule: str, value: float, stamp: Stamp | None) -> Held:
+        """Tell from the stamp beside a value whose it is."""
+        if stamp is None or not stamp.fits(rule, value):
+            return cls(value=value)
+        return cls(value=value, author=Author.DAEMON, change_id=stamp.change_id, epoch=stamp.epoch)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -118,6 +126,10 @@ class Order:
     value: float
     epoch: int
     change_id: int | None = None
+
+    def stamp(self) -> Stamp:
+        """Make the stamp to be written beside the value."""
+        return Stamp.of(self.rule, self.value, self.change_id, self.epoch)
 
 
 class ControlsFault(DaemonError):  # noqa: N818 - a state, not a bug
@@ -190,7 +202,7 @@ class Alert:
     id: int
     at_us: int
     kind: str
-    """What happened: ``stuck``, ``inconsistent``, ``frozen``, ``dead_source``, ..."""
+    """What happened: ``stuck_rollback``, ``inconsistent``, ``dead_source``, ..."""
     key: str
     """What it is about: alerts of one kind and key are one alert until it is resolved."""
     severity: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, SecretStr
 
 from daemon.config.yaml_safe import KeyPath, dotted
-from daemon.log import mask, mask_urls
+from daemon.log import MASK, mask, mask_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from daemon.config.problems import Source
 
 DEFAULT = "default"
+_URL = re.compile(r"[a-z][a-z0-9+]*://")
+"""A secret that is a URL is shown but for its password."""
+_WEB = re.compile(r"https?://(?:[^/?#@]*@)?(?P<host>[^/?#@]*).*")
+"""Of a secret place in the web only the host is shown: what follows may be the key to it."""
 
 
 def flatten(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
@@ -50,5 +55,8 @@ def _origin(path: KeyPath, source: Source) -> str:
 
 def _shown(value: Any) -> Any:
     if isinstance(value, SecretStr):
-        return mask(value.get_secret_value())
+        text = value.get_secret_value()
+        if found := _WEB.fullmatch(text):
+            return f"{text.partition('://')[0]}://{found['host']}/{MASK}"
+        return mask(text) if _URL.match(text) else MASK
     return mask_urls(str(value)) if isinstance(value, Path | str) else value

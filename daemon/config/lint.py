@@ -106,7 +106,7 @@ def _try(report: Report, load: Callable[[], Thing]) -> Thing | None:
 def _known_signals(config: Path | None, environ: Mapping[str, str]) -> Collection[str]:
     """Name the signals of the settings in force; none if the settings do not hold."""
     try:
-        return set(load_settings(config, environ).settings.signals)
+        return load_settings(config, environ).settings.provided()
     except ConfigError:
         return set()
 
@@ -114,7 +114,7 @@ def _known_signals(config: Path | None, environ: Mapping[str, str]) -> Collectio
 def _accept_settings(report: Report, loaded: Loaded) -> None:
     settings = loaded.settings
     name = str(loaded.path) if loaded.path else f"(no {DEFAULT_PATH}: built-in defaults)"
-    summary = f"settings: {settings.database.masked_url()}, {_count(settings.signals, 'signal')}"
+    summary = f"settings: {settings.database.masked_url()}, {_count(settings.provided(), 'signal')}"
     report.accepted.append((name, summary))
     report.warnings += loaded.warnings
 

@@ -1,4 +1,4 @@
-"""What rules and signals may be called."""
+"""What rules, signals and parts of the settings may be called."""
 
 from __future__ import annotations
 
@@ -32,9 +32,22 @@ def _rule(name: str) -> str:
     return name
 
 
+def _given(name: str) -> str:
+    if not name or len(name) > _RULE_LENGTH_MAX or not _RULE_LETTERS.issuperset(name):
+        raise refuse(
+            "is not a name that can be given here",
+            f"1 to {_RULE_LENGTH_MAX} of the characters a-z 0-9 _ . -",
+        )
+    return name
+
+
 SignalName = Annotated[
     str,
     AfterValidator(_signal),
     Field(json_schema_extra={"minLength": 1, "maxLength": SIGNAL_LENGTH_MAX}),
 ]
 RuleName = Annotated[str, AfterValidator(_rule), Field(json_schema_extra={"pattern": RULE_PATTERN})]
+GivenName = Annotated[
+    str, AfterValidator(_given), Field(json_schema_extra={"pattern": RULE_PATTERN})
+]
+"""What the operator calls one of several controls, sources and the like."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from daemon.config.controls import strays, unheld
 from daemon.config.effective import origins
 from daemon.config.names import RuleName, SignalName
 from daemon.config.policy_checks import check_policy
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from daemon.config.controls import Control
     from daemon.config.settings import Loaded
 
 
@@ -76,7 +78,7 @@ class PolicyFile(Section):
     )
     settle_s: float = Field(
         default=SETTLE_S,
-        ge=0,
+        ge=5,
         le=SECONDS_MAX,
         description="Seconds after a change that are not counted. Longer keeps what is still"
         " moving out of the evidence, and makes each change take longer; too short, a slow effect"
@@ -102,6 +104,9 @@ class PolicyFile(Section):
         return self.strategy.objective_weights.get(signal, OTHER_WEIGHT)
 
 
+_CARRIED_OUT_BY = frozenset({"dry_run", "approval"})
+
+
 @dataclass(frozen=True)
 class LoadedPolicy:
     """A policy that holds."""
@@ -116,14 +121,28 @@ class LoadedPolicy:
     """Of every key: ``default`` or ``<file>:<line>``."""
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def meaning(self) -> str:
+        """SHA-256 of what verdicts rest on: who carries a proposal out has no part in them.
 
-def load_policy(path: Path, *, signals: Collection[str] | None = None) -> LoadedPolicy:
+        A policy that was calibrated while it only proposed is the same one live.
+        """
+        strategy = {k: v for k, v in self.body["strategy"].items() if k not in _CARRIED_OUT_BY}
+        return digest({**self.body, "strategy": strategy})
+
+
+def load_policy(
+    path: Path,
+    *,
+    signals: Collection[str] | None = None,
+    controls: Mapping[str, Control] | None = None,
+) -> LoadedPolicy:
     """Read a policy; ``signals`` are those that the sources provide, None if nobody asks.
 
     Raises:
         ConfigError: with every problem of the file.
     """
-    return policy_from(scan_yaml_file(path), path, signals=signals)
+    return policy_from(scan_yaml_file(path), path, signals=signals, controls=controls)
 
 
 def policy_in_force(loaded: Loaded) -> LoadedPolicy:
@@ -134,7 +153,9 @@ def policy_in_force(loaded: Loaded) -> LoadedPolicy:
     """
     settings = loaded.settings
     try:
-        return load_policy(settings.policy_file, signals=set(settings.signals))
+        policy = load_policy(
+            settings.policy_file, signals=settings.provided(), controls=settings.controls
+        )
     except MissingFile as error:
         hint = (
             f"`policy_file` names it ({loaded.origins['policy_file']});"
@@ -142,11 +163,18 @@ def policy_in_force(loaded: Loaded) -> LoadedPolicy:
             " `daemon config init` writes one to begin with"
         )
         problems = [replace(problem, hint=hint) for problem in error.problems]
+    else:
+        doubts = finish(strays(settings.controls, policy.policy.rules, loaded.origins))
+        return replace(policy, warnings=(*policy.warnings, *doubts))
     raise ConfigError(problems)
 
 
 def policy_from(
-    document: Document, path: Path, *, signals: Collection[str] | None = None
+    document: Document,
+    path: Path,
+    *,
+    signals: Collection[str] | None = None,
+    controls: Mapping[str, Control] | None = None,
 ) -> LoadedPolicy:
     """Judge a policy that has been read.
 
@@ -163,6 +191,8 @@ def policy_from(
     ]
     doubts = [finding for finding in senseless if finding.warning]
     errors = [*misshapen, *(finding for finding in senseless if not finding.warning)]
+    if policy is not None and controls is not None:
+        errors += at_most(unheld(controls, policy.rules))
     problems = [*document.problems, *locate(errors, source)]
     if policy is None or problems:
         raise ConfigError(finish(problems))

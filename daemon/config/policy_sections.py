@@ -154,6 +154,12 @@ class Strategy(Section):
         description="Whether changes are only proposed. While true nothing is touched, and"
         " nothing is learned about what changes would do.",
     )
+    approval: Literal["none", "required"] = Field(
+        default="none",
+        description="Whether a person must approve each change that the daemon proposes, with"
+        " `daemon ctl approve`. `required` lets nothing move unseen, and nothing move at night;"
+        " taking back never asks.",
+    )
     max_concurrent_changes: int = Field(
         default=1,
         ge=1,

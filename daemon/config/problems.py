@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from daemon.config import shape
-from daemon.config.wording import reason_and_hint
+from daemon.config.wording import described, either, reason_and_hint
 from daemon.config.yaml_safe import Document, KeyPath, dotted
 from daemon.errors import Problem
 from daemon.log import mask_urls
@@ -146,22 +146,41 @@ def _masked(problem: Problem) -> Problem:
 
 
 def _finding(model: type[BaseModel], error: ErrorDetails) -> Finding:
-    path = tuple(error["loc"])
-    if path and path[-1] == "[key]":
-        path = path[:-1]
+    place = tuple(error["loc"])
+    if place and place[-1] == "[key]":
+        place = place[:-1]
     if error["type"] == "extra_forbidden":
-        return _unknown(model, path)
-    key = shape.find(model, path)
+        return _unknown(model, place)
+    path, key = shape.trace(model, place)
+    if key is not None and error["type"].startswith("union_tag"):
+        return _of_no_kind((*path, shape.KIND), key, error["input"].get(shape.KIND))
     reason, hint = reason_and_hint(error, key)
     return Finding(path, reason, hint)
 
 
-def _unknown(model: type[BaseModel], path: KeyPath) -> Finding:
-    word = str(path[-1])
-    parent = shape.find(model, path[:-1])
+def _of_no_kind(path: KeyPath, section: shape.Key, given: object) -> Finding:
+    """Say of a section which kinds there are."""
+    key = shape.find(section.annotation, path[-1:])
+    kinds = either([*shape.kinds_of(section.annotation)])
+    reason = "is missing" if given is None else f"must be {kinds}, not {described(given, key)}"
+    return Finding(path, reason, f"write `{shape.KIND}:` and {kinds}")
+
+
+def _unknown(model: type[BaseModel], place: KeyPath) -> Finding:
+    word = str(place[-1])
+    path, parent = shape.trace(model, place[:-1])
     section = shape.model_of(parent.annotation) if parent else None
     known = list(section.model_fields) if section else []
-    return Finding(path, "is not a key that exists here", _hint_for_unknown(model, word, known))
+    hint = _hint_of_others(model, path, word) or _hint_for_unknown(model, word, known)
+    return Finding((*path, word), "is not a key that exists here", hint)
+
+
+def _hint_of_others(model: type[BaseModel], path: KeyPath, word: str) -> str | None:
+    """Name the other kinds of a section that have a key."""
+    section = shape.find(model, path)
+    kinds = shape.kinds_of(section.annotation) if section else {}
+    having = [kind for kind, other in kinds.items() if word in other.model_fields]
+    return f"only the kind {either(having)} has it" if having else None
 
 
 def _hint_for_unknown(model: type[BaseModel], word: str, known: list[str]) -> str | None:

@@ -11,20 +11,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from daemon.config.alerts import Alerts, check_alerts
+from daemon.config.controls import Controls, check_controls, default_controls
 from daemon.config.effective import origins
-from daemon.config.environment import Overrides, read_environment
+from daemon.config.environment import read_environment
+from daemon.config.http import Http, check_http
 from daemon.config.names import SignalName
-from daemon.config.problems import Source, finish, locate, refuse, validate
+from daemon.config.problems import Source, at_most, finish, locate, refuse, validate
+from daemon.config.schedule import Schedule, check_schedule
 from daemon.config.section import Section, nothing_is_defaults
+from daemon.config.sources import Sources, check_sources
 from daemon.config.text import MissingFile
+from daemon.config.time_lapse import TimeLapse, check_time_lapse
 from daemon.config.urls import check_database_url
 from daemon.config.yaml_safe import Document, KeyPath, scan_yaml_file
 from daemon.errors import ConfigError
 from daemon.log import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from daemon.config.problems import Finding
     from daemon.errors import Problem
 
 DEFAULT_PATH = Path("configs/daemon.yaml")
@@ -87,6 +94,21 @@ class Database(Section):
         description="Connections kept for reading. More serve more dashboards at once; each"
         " costs memory here and a connection on a Postgres server.",
     )
+    lease_ttl_s: float = Field(
+        default=15.0,
+        ge=2,
+        le=600,
+        description="Seconds without a sign of life after which a standby takes over, on Postgres;"
+        " a SQLite file is free as soon as its leader has ended. Shorter takes over sooner, longer"
+        " rides out a slow database; cycles are 5 s apart.",
+    )
+    disk_floor_mb: int = Field(
+        default=256,
+        ge=0,
+        le=1_000_000,
+        description="Megabytes that must be free where a SQLite file lies. With less, nothing new"
+        " is tried and a person is told; higher leaves more time to make room, 0 never asks.",
+    )
 
     def masked_url(self) -> str:
         """Write the URL for a person: the password hidden, the rest as it is."""
@@ -106,6 +128,12 @@ class Signal(Section):
         max_length=500,
         description="What the signal says, for those who read a report. It costs nothing and"
         " saves a question.",
+    )
+    constant_ok: bool = Field(
+        default=False,
+        description="Whether the signal may stand still for long by itself, as an error rate does"
+        " that is 0. If not, a signal that used to move and stands still is no evidence: its"
+        " source may be frozen. If so, only a source whose other signals froze as well is noticed.",
     )
 
 
@@ -166,12 +194,51 @@ class Settings(Section):
         description="The signals that the sources provide. With the list a misspelt signal"
         " in the policy is refused; without it nobody notices that its target never counts.",
     )
+    sources: Sources = Field(
+        default_factory=dict,
+        description="Where samples come from. Every source is one more thing that may fail, and"
+        " its signals are no evidence while it does.",
+    )
+    controls: Controls = Field(
+        default_factory=default_controls,
+        description="Where the governed system reads the values of its rules. One place is easier"
+        " to watch; several let one daemon govern parts that have nothing in common.",
+    )
     retention: Annotated[Retention, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Retention, description="How long what was measured is kept."
+    )
+    grace_s: float = Field(
+        default=1.0,
+        ge=0,
+        le=60,
+        description="Seconds that a cycle waits after its five seconds are over, for samples that"
+        " are still under way. Longer loses fewer of a slow source; shorter decides sooner. What"
+        " comes later than that is refused: what was judged does not change afterwards.",
+    )
+    http: Annotated[Http, BeforeValidator(nothing_is_defaults)] = Field(
+        default_factory=Http,
+        description="Where programs ask how the daemon is, and push signals.",
+    )
+    alerts: Annotated[Alerts, BeforeValidator(nothing_is_defaults)] = Field(
+        default_factory=Alerts, description="Who is told of what a person should know."
+    )
+    schedule: Annotated[Schedule, BeforeValidator(nothing_is_defaults)] = Field(
+        default_factory=dict,
+        description="Commands that run by the calendar beside the loop, at low priority. Every one"
+        " takes something from the machine that the governed system may be running on.",
     )
     log: Annotated[Log, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Log, description="What is told while the daemon runs, on stderr."
     )
+    time_lapse: Annotated[TimeLapse, BeforeValidator(nothing_is_defaults)] = Field(
+        default_factory=TimeLapse,
+        description="For demonstrations only: time that passes faster.",
+    )
+
+    def provided(self) -> set[str]:
+        """Name the signals that a policy may be about; none if nobody said."""
+        provided = {name for source in self.sources.values() for name in source.names()}
+        return provided or set(self.signals)
 
 
 @dataclass(frozen=True)
@@ -212,15 +279,25 @@ def settings_from(
     source = Source(document, overrides.variables)
     merged = _overlay({} if document is None else document.value, overrides.values)
     settings, findings = validate(Settings, merged)
-    problems = [*(document.problems if document else ()), *locate(findings, source)]
+    findings += at_most(_senseless(settings)) if settings else []
+    doubts = [finding for finding in findings if finding.warning]
+    errors = [finding for finding in findings if not finding.warning]
+    problems = [*(document.problems if document else ()), *locate(errors, source)]
     problems += overrides.problems
     if settings is None or problems:
         raise ConfigError(finish(problems))
-    return Loaded(settings, path, origins(settings, source), _warnings(overrides))
+    warnings = finish([*overrides.warnings, *locate(doubts, source)])
+    return Loaded(settings, path, origins(settings, source), warnings)
 
 
-def _warnings(overrides: Overrides) -> tuple[Problem, ...]:
-    return finish(overrides.warnings)
+def _senseless(settings: Settings) -> Iterator[Finding]:
+    """Find what has the right shape and does not fit together."""
+    yield from check_sources(settings.sources, settings.signals)
+    yield from check_controls(settings.controls)
+    yield from check_http(settings.http)
+    yield from check_alerts(settings.alerts)
+    yield from check_schedule(settings.schedule)
+    yield from check_time_lapse(settings.time_lapse)
 
 
 def _overlay(value: Any, overrides: Mapping[KeyPath, Any]) -> Any:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ANY_NAME = "*"
 """Stands in a key for a name that the operator chooses."""
 
+KIND = "kind"
+"""The key by which a section says which of several kinds it is."""
+
 
 class Key(NamedTuple):
     """A key of a model, at any depth."""
@@ -37,19 +40,25 @@ class Key(NamedTuple):
     @property
     def is_section(self) -> bool:
         """Whether it holds further keys whose names the model knows."""
-        return model_of(self.annotation) is not None
+        return bool(sections_of(self.annotation))
 
 
 def bare(annotation: Any) -> Any:
     """Strip ``Annotated`` and ``| None`` from an annotation."""
     while True:
-        origin = get_origin(annotation)
-        if origin is Annotated:
+        if get_origin(annotation) is Annotated:
             annotation = get_args(annotation)[0]
-        elif origin in {Union, types.UnionType}:
-            annotation = next(part for part in get_args(annotation) if part is not type(None))
+        elif len(parts := _parts(annotation)) == 1:
+            annotation = parts[0]
         else:
             return annotation
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """Give what a union chooses from, besides nothing at all."""
+    if get_origin(annotation) not in {Union, types.UnionType}:
+        return []
+    return [part for part in get_args(annotation) if part is not type(None)]
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
@@ -60,20 +69,49 @@ def model_of(annotation: Any) -> type[BaseModel] | None:
     return None
 
 
+def kinds_of(annotation: Any) -> dict[str, type[BaseModel]]:
+    """Give the models that a section may be, by the word that stands under ``kind``."""
+    models = [model_of(part) for part in _parts(bare(annotation))]
+    return {
+        get_args(bare(model.model_fields[KIND].annotation))[0]: model
+        for model in models
+        if model is not None
+    }
+
+
+def sections_of(annotation: Any) -> tuple[type[BaseModel], ...]:
+    """Give the one model that stands here, or all of which one may stand here."""
+    model = model_of(annotation)
+    return tuple(kinds_of(annotation).values()) if model is None else (model,)
+
+
 def values_of(annotation: Any) -> Any:
     """Give what the values of a mapping with free names are; None if it is no such mapping."""
     annotation = bare(annotation)
     return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 
+def items_of(annotation: Any) -> Any:
+    """Give what the items of a list are; None if it is no list."""
+    annotation = bare(annotation)
+    return get_args(annotation)[0] if get_origin(annotation) in {list, tuple} else None
+
+
 def keys(annotation: Any, path: tuple[str, ...] = ()) -> Iterator[Key]:
-    """List every key below a model or a mapping, parents first."""
-    if (model := model_of(annotation)) is not None:
-        for name, field in model.model_fields.items():
+    """List every key below a model or a mapping once, parents first.
+
+    What several kinds of section call by the same name is the same key: it has
+    one meaning, and one place in the reference.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for section in sections_of(annotation):
+        for name, field in section.model_fields.items():
             key = Key((*path, name), field.annotation, field)
-            yield key
-            yield from keys(key.annotation, key.path)
-    elif (values := values_of(annotation)) is not None:
+            for found in (key, *keys(key.annotation, key.path)):
+                if found.path not in seen:
+                    yield found
+                    seen.add(found.path)
+    if (values := values_of(annotation)) is not None:
         key = Key((*path, ANY_NAME), values, None)
         yield key
         yield from keys(values, key.path)
@@ -81,18 +119,39 @@ def keys(annotation: Any, path: tuple[str, ...] = ()) -> Iterator[Key]:
 
 def find(annotation: Any, path: KeyPath) -> Key | None:
     """Tell which key of the model a path in a file is."""
-    key = Key((), annotation, None)
+    key: Key | None = Key((), annotation, None)
     for part in path:
-        if (model := model_of(key.annotation)) is not None:
-            field = model.model_fields.get(str(part))
-            if field is None:
-                return None
-            key = Key((*key.path, str(part)), field.annotation, field)
-        elif (values := values_of(key.annotation)) is not None:
-            key = Key((*key.path, ANY_NAME), values, key.field)
-        else:
-            return None
+        key = _below(key, part) if key is not None else None
     return key
+
+
+def trace(annotation: Any, place: KeyPath) -> tuple[KeyPath, Key | None]:
+    """Turn the place of a complaint into a path in the file and its key.
+
+    Where a section may be of several kinds, pydantic puts the kind into the
+    place; the file has no such level.
+    """
+    key: Key | None = Key((), annotation, None)
+    path: KeyPath = ()
+    for part in place:
+        kind = kinds_of(key.annotation).get(str(part)) if key is not None else None
+        if key is not None and kind is not None:
+            key = key._replace(annotation=kind)
+        else:
+            path = (*path, part)
+            key = _below(key, part) if key is not None else None
+    return path, key
+
+
+def _below(key: Key, part: str | int) -> Key | None:
+    for section in sections_of(key.annotation):
+        if (field := section.model_fields.get(str(part))) is not None:
+            return Key((*key.path, str(part)), field.annotation, field)
+    if (values := values_of(key.annotation)) is not None:
+        return Key((*key.path, ANY_NAME), values, key.field)
+    if (items := items_of(key.annotation)) is not None and isinstance(part, int):
+        return key._replace(annotation=items)
+    return None
 
 
 def is_secret(annotation: Any) -> bool:

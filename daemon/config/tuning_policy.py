@@ -4,8 +4,9 @@ A translation and nothing else: every value comes from the file, and the file ha
 been judged. The rules, targets and bounds come sorted by name, since the order of
 a file is no part of its digest and so must not change a decision.
 
-``strategy.dry_run`` is the one key without a place here: it chooses what stands
-behind the controls, and the core decides alike whether they move or not.
+``strategy.dry_run`` and ``strategy.approval`` are the keys without a place here:
+they choose what stands behind the controls, and whether a person says yes before
+they move; the core decides alike in all cases.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daemon.config.problems import refuse
 
@@ -33,6 +34,41 @@ def check_database_url(url: str) -> None:
         _check_postgres(url.partition("://")[2])
     else:
         raise refuse("is not the URL of a SQLite file or of a Postgres database", EXAMPLES)
+
+
+def check_http_url(url: str) -> None:
+    """Refuse what is no URL that can be called, and one with a password where everybody sees it.
+
+    Raises:
+        PydanticCustomError: says why, without the URL.
+    """
+    example = "write https://host/path"
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise refuse("has spaces in it, or characters that a URL writes with %", example)
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise refuse("has a host or a port that cannot be read", example) from None
+    if parts.scheme not in {"http", "https"} or not named:
+        raise refuse("is not the URL of a place that can be called", example)
+    if "@" in parts.netloc:
+        raise refuse("has a user or a password in it", "requests are signed with the secret")
+    if parts.fragment:
+        raise refuse("ends with a '#' and what no server is told", "leave that part out")
+
+
+def check_postgres_url(url: str) -> None:
+    """Refuse what is no URL of a PostgreSQL server.
+
+    Raises:
+        PydanticCustomError: says why, without the URL.
+    """
+    if not url.startswith(_POSTGRES):
+        raise refuse(
+            "is not the URL of a Postgres database", "write postgresql://user@host/database"
+        )
+    check_database_url(url)
 
 
 def is_absent(url: str) -> bool:

@@ -10,7 +10,7 @@ from daemon.config.yaml_scalars import ScalarError, resolve
 from daemon.log import mask, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pydantic_core import ErrorDetails
 
@@ -38,6 +38,11 @@ def reason_and_hint(error: ErrorDetails, key: Key | None) -> Words:
     if error["type"] == "literal_error":
         return f"must be {_choices(key)}, not {got}", meaning(key)
     return f"does not hold: {error['msg'].lower()}", meaning(key)
+
+
+def either(words: Sequence[str]) -> str:
+    """List words of which one is wanted."""
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def meaning(key: Key | None) -> str | None:
@@ -79,6 +84,8 @@ _WANTED = {
     "path_type": "a path, as text",
     "dict_type": "a mapping of names to values",
     "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "list_type": "a list",
 }
 """Types of value, by the name of pydantic's complaint about another type."""
 
@@ -106,7 +113,7 @@ def _number(value: float) -> str:
 def _choices(key: Key | None) -> str:
     values = get_args(shape.bare(key.annotation)) if key is not None else ()
     words = [f"{value:+d}" if isinstance(value, int) else str(value) for value in values]
-    return " or ".join([", ".join(words[:-1]), words[-1]]) if words else "one of the known words"
+    return either(words) if words else "one of the known words"
 
 
 def _type_hint(error: ErrorDetails, key: Key | None) -> str | None:

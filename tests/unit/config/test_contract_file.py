@@ -70,6 +70,7 @@ def test_what_it_does_not_say_has_a_default():
     assert (policy.safety.harm_budget, policy.safety.no_go_s) == (0.12, 10_800)
     said = {"objective_weights", "direction", "dry_run", "max_concurrent_changes"}
     assert policy.strategy.model_dump(exclude=said) == {
+        "approval": "none",
         "confidence": 0.97,
         "max_extensions": 6,
         "paired_toggling": True,

@@ -17,16 +17,31 @@ def test_every_setting_has_a_variable_of_its_own():
     names = variables(Settings)
     assert {name: key.dotted for name, key in names.items()} == {
         "DAEMON_DATABASE_URL": "database.url",
+        "DAEMON_GRACE_S": "grace_s",
         "DAEMON_DATABASE_AUTO_UPGRADE": "database.auto_upgrade",
         "DAEMON_DATABASE_BUSY_TIMEOUT_S": "database.busy_timeout_s",
         "DAEMON_DATABASE_STATEMENT_TIMEOUT_S": "database.statement_timeout_s",
         "DAEMON_DATABASE_POOL_SIZE": "database.pool_size",
+        "DAEMON_DATABASE_DISK_FLOOR_MB": "database.disk_floor_mb",
+        "DAEMON_DATABASE_LEASE_TTL_S": "database.lease_ttl_s",
         "DAEMON_POLICY_FILE": "policy_file",
         "DAEMON_SIGNALS": "signals",
+        "DAEMON_SOURCES": "sources",
+        "DAEMON_CONTROLS": "controls",
         "DAEMON_RETENTION_RAW_DAYS": "retention.raw_days",
         "DAEMON_RETENTION_SLICE_ROWS": "retention.slice_rows",
+        "DAEMON_HTTP_ENABLED": "http.enabled",
+        "DAEMON_HTTP_HOST": "http.host",
+        "DAEMON_HTTP_PORT": "http.port",
+        "DAEMON_HTTP_TOKEN_FILE": "http.token_file",
+        "DAEMON_HTTP_NAMES": "http.names",
+        "DAEMON_ALERTS_WEBHOOKS": "alerts.webhooks",
+        "DAEMON_ALERTS_PER_MINUTE": "alerts.per_minute",
+        "DAEMON_SCHEDULE": "schedule",
         "DAEMON_LOG_LEVEL": "log.level",
         "DAEMON_LOG_FORMAT": "log.format",
+        "DAEMON_TIME_LAPSE_SPEED": "time_lapse.speed",
+        "DAEMON_TIME_LAPSE_SINCE": "time_lapse.since",
     }
     assert not {name + "_FILE" for name in names} & {*names, *OTHERS}
 

@@ -43,7 +43,7 @@ def written(key, value):
 
 BOUNDS = {
     # key: (lowest that holds, below it, and why not, highest that holds, above it, and why not)
-    "settle_s": (0, -1, "at least 0", 604800, 604801, "at most 604,800"),
+    "settle_s": (5, 4.9, "at least 5", 604800, 604801, "at most 604,800"),
     "warmup_s": (120, 119, "at least 120", 7200, 7201, "at most 7,200"),
     "safety.harm_budget": (1e-6, 0, "above 0", 3, 3.1, "at most 3"),
     "safety.no_go_s": (1, 0, "above 0", 604800, 604801, "at most 604,800"),
@@ -166,7 +166,7 @@ def test_a_pause_that_is_over_before_the_verdict_is_doubtful(times, rest, needed
     "times",
     [
         "cooldown_s: 120",
-        "cooldown_s: 90\nsettle_s: 0",
+        "cooldown_s: 95\nsettle_s: 5",
         "observe_window_s: 900",  # whoever wrote no pause has none that is too short
         "settle_s: 900",
     ],

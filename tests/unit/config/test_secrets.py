@@ -36,6 +36,12 @@ FILES = {
     "as a level": f"log: {{level: '{GOOD}'}}",
     "as a number": f"database: {{pool_size: '{GOOD}'}}",
     "as a unit": f"signals: {{a: {{unit: 'password={CANARY}{'x' * 40}'}}}}",
+    "receiver": f"alerts: {{webhooks: {{a: {{url: 'https://h/{CANARY}', secret_file: s}}}}}}",
+    "receiver with a password": f"alerts: {{webhooks: {{a: {{url: 'https://u:{CANARY}@h/'}}}}}}",
+    "receiver that is no URL": f"alerts: {{webhooks: {{a: {{url: {CANARY}, secret_file: s}}}}}}",
+    "receiver in plain words": f"alerts: {{webhooks: {{a: {{url: 'http://h/{CANARY}'}}}}}}",
+    "receiver as a list": f"alerts: {{webhooks: {{a: {{url: ['https://h/{CANARY}']}}}}}}",
+    "secret in its place": f"alerts: {{webhooks: {{a: {{url: 'https://h/', secret: {CANARY}}}}}}}",
     "twice": f"database:\n  url: {GOOD}\n  url: {GOOD}x",
     "as a key, twice": f"{GOOD}: 1\n{GOOD}: 2",
     "open quote": f'database:\n  url: "{GOOD}\n  pool_size: 3\n',
@@ -48,6 +54,18 @@ FILES = {
     "escape": f'database: {{url: "{GOOD}\\q"}}',
     "control character": f"database: {{url: '{GOOD}\x07'}}",
     "not text": f"database: {{url: '{GOOD}\udcff'}}",
+    "controls": f"controls: {{a: {{kind: postgres, server: '{GOOD}'}}}}",
+    "controls of another scheme": f"controls: {{a: {{kind: postgres, server: '{CANARY}'}}}}",
+    "controls of another kind": f"controls: {{a: {{kind: '{GOOD}', server: '{GOOD}'}}}}",
+    "header": f"controls: {{a: {{kind: http, url: 'http://h', headers: {{X: {CANARY}}}}}}}",
+    "header, twice": f"controls: {{a: {{kind: http, headers: {{X: {CANARY}, X: '{CANARY}'}}}}}}",
+    "user of a program": f"controls: {{a: {{kind: http, url: 'http://u:{CANARY}@h/'}}}}",
+    "a source": f"sources: {{s: {{kind: sql, database: '{GOOD}', query: q, signals: {{a: }}}}}}",
+    "a source's other scheme": f"sources: {{s: {{kind: sql, database: 'x://u:{CANARY}@h/d'}}}}",
+    "a source's URL": f"sources: {{s: {{kind: prometheus, url: 'http://u:{CANARY}@h/'}}}}",
+    "a source of another kind": f"sources: {{s: {{kind: csv, database: '{GOOD}'}}}}",
+    "a source of no kind": f"sources: {{s: {{database: '{GOOD}'}}}}",
+    "in place of a source": f"sources: {{s: '{GOOD}'}}",
     "flow": f"database: {{url: {GOOD}, pool_size 3}}",
 }
 
@@ -61,6 +79,10 @@ VARIABLES = {
     "wrong setting": {"DAEMON_DATABASE_POOL_SIZE": GOOD},
     "signals": {"DAEMON_SIGNALS": GOOD},
     "policy": {"DAEMON_POLICY_FILE": GOOD},
+    "receivers": {
+        "DAEMON_ALERTS_WEBHOOKS": f"{{a: {{url: 'https://h/{CANARY}', secret_file: s}}}}"
+    },
+    "receivers misspelt": {"DAEMON_ALERTS_WEBHOOKS": f"{{a: {{url: {CANARY}}}"},
 }
 
 

@@ -37,6 +37,7 @@ FULL = {
         "objective_weights": {"down": 1.5},
         "direction": {"knob": -1},
         "dry_run": True,
+        "approval": "none",
         "max_concurrent_changes": 2,
         "confidence": 0.9,
         "max_extensions": 3,
@@ -80,6 +81,7 @@ OTHER = {
     "strategy.objective_weights.down": 1.6,
     "strategy.direction.knob": 1,
     "strategy.dry_run": False,
+    "strategy.approval": "required",
     "strategy.max_concurrent_changes": 1,
     "strategy.confidence": 0.91,
     "strategy.max_extensions": 4,
@@ -93,8 +95,8 @@ OTHER = {
     "strategy.target_margin": 0.11,
 }
 
-NO_PLACE = {"strategy.dry_run"}
-"""Chooses what stands behind the controls; the core decides alike in both cases."""
+NO_PLACE = {"strategy.dry_run", "strategy.approval"}
+"""What stands behind the controls, and who says yes; the core decides alike in all cases."""
 
 
 def loaded(content):

@@ -1,0 +1,1 @@
+"""Hands and eyes: what brings signals in, holds values, and reaches people."""

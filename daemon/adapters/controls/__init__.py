@@ -1,0 +1,1 @@
+"""The surfaces that hold the values of rules, one module each."""

@@ -1,0 +1,1 @@
+"""Files that grow: one follower below, a format of lines each above it."""
