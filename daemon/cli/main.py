@@ -34,6 +34,7 @@ COMMANDS = {
         "daemon.cli.replay:command",
         "Run what is on record again, with the same policy or with another one.",
     ),
+    "run": ("daemon.cli.run:command", "Run the service: watch, decide, act, record."),
 }
 """Name of a command, where it lives, and its line in ``--help``."""
 
@@ -87,6 +88,7 @@ def cli() -> None:
       daemon demo                    something to look at in a minute
       daemon config lint             is what I wrote sound?
       daemon db upgrade              create the database or bring it up to date
+      daemon run                     the service; Ctrl-C ends it
       daemon db query decision_log   what did it do, and why?
     """
 

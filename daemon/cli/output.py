@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -47,6 +48,8 @@ class Rows:
     note: str | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     """What is to be said of all rows together, for json and yaml."""
+    now_us: int | None = None
+    """The moment that ages are counted from; without it, that of this machine's clock."""
 
 
 def show(result: Rows, output: str) -> None:
@@ -57,9 +60,41 @@ def show(result: Rows, output: str) -> None:
         click.echo(result.note, err=True)
 
 
+def show_document(schema: str, body: Mapping[str, Any], output: str) -> None:
+    """Print what is no rows: one object for json and yaml, a key and a value a line for csv."""
+    told = {"schema": schema, **_finite(plain(body))}
+    if output == "csv":
+        _csv(Rows(schema, ("key", "value"), list(told.items())))
+    else:
+        (_print_json if output == "json" else _print_yaml)(told)
+
+
 def say(text: str) -> None:
     """Tell a person something that is not data."""
     click.echo(text, err=True)
+
+
+def paint(text: str, style: str) -> str:
+    """Colour a text for a terminal; whatever is no terminal gets it plain."""
+    if os.environ.get("NO_COLOR"):
+        return text
+    colour = style.removeprefix("bold").strip()
+    return click.style(text, fg=colour or None, bold=style.startswith("bold") or None)
+
+
+GOOD, DOUBTFUL, BAD, GRAVE, UNDER_WAY = "green", "yellow", "red", "bold red", "cyan"
+STYLES = {
+    **dict.fromkeys(("ok", "fit", "kept", "passed", "steady", "done", "approved", "applied"), GOOD),
+    **dict.fromkeys(("rolled_back", "warned", "warn", "refused", "in_force", "frozen"), DOUBTFUL),
+    **dict.fromkeys(("foreign", "superseded", "coming"), DOUBTFUL),
+    **dict.fromkeys(("stopped", "failed", "sick", "silent", "rejected", "rolling_back"), BAD),
+    **dict.fromkeys(("stuck", "inconsistent", "crit", "broken"), GRAVE),
+    **dict.fromkeys(("observing", "applying", "pending", "running", "cooling"), UNDER_WAY),
+}
+"""Words for how something stands, and their colours."""
+
+_STANDING = frozenset({"state", "outcome", "severity", "status"})
+"""Columns that hold such words."""
 
 
 def plain(value: Any) -> Any:
@@ -114,7 +149,7 @@ def _table(result: Rows) -> None:
     from rich.text import Text  # noqa: PLC0415 - same
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    now_us = SystemClock().now_us()
+    now_us = SystemClock().now_us() if result.now_us is None else result.now_us
     for column in result.columns:
         table.add_column(Text(printable(column)), overflow="fold")
     for row in result.rows:
@@ -122,13 +157,18 @@ def _table(result: Rows) -> None:
             _aged(value, now_us) if _is_moment(column) else cell(value)
             for column, value in zip(result.columns, row, strict=True)
         )
-        table.add_row(*(Text(printable(text)) for text in cells))
+        styled = zip(result.columns, cells, strict=True)
+        table.add_row(*(Text(printable(text), _style(column, text)) for column, text in styled))
     console = Console(soft_wrap=False)
     if not console.is_terminal:
         console = Console(width=10_000)
     with console.capture() as capture:
         console.print(table)
-    click.echo(capture.get(), nl=False)
+    click.echo(capture.get().rstrip("\n"))  # rich ends a table without rows without one
+
+
+def _style(column: str, text: str) -> str:
+    return STYLES.get(text, "") if column in _STANDING else ""
 
 
 def _aged(value: Any, now_us: int) -> str:
@@ -171,14 +211,22 @@ def _finite(value: Any) -> Any:
 
 
 def _json(result: Rows) -> None:
-    text = json.dumps(as_records(result), ensure_ascii=False, indent=2, allow_nan=False)
+    _print_json(as_records(result))
+
+
+def _print_json(told: Mapping[str, Any]) -> None:
+    text = json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False)
     click.echo("".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def _yaml(result: Rows) -> None:
+    _print_yaml(as_records(result))
+
+
+def _print_yaml(told: Mapping[str, Any]) -> None:
     import yaml  # noqa: PLC0415 - only this format needs it
 
-    click.echo(yaml.safe_dump(as_records(result), sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(yaml.safe_dump(told, sort_keys=False, allow_unicode=True), nl=False)
 
 
 def _csv(result: Rows) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +80,7 @@ class Calibrator:
         Raises:
             InputError: nothing was recorded.
         """
-        policy = as_policy(loaded)
+        policy = replace(as_policy(loaded), digest=loaded.meaning)
         with self.store.read() as view:
             start, end = _range(view, policy, hours, self.clock.now_us())
             first = -(-start // BLOCK_US)

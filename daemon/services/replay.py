@@ -15,6 +15,7 @@ from daemon.config.tuning_policy import as_policy
 from daemon.errors import DaemonError, StoreError
 from daemon.store import runs
 from daemon.store.blocks import stream_blocks
+from daemon.tuning import codec
 from daemon.tuning.codec import Unreadable
 from daemon.tuning.model import Region
 from daemon.tuning.record import (
@@ -367,7 +368,13 @@ def _regions(plain: list[dict[str, Any]]) -> list[Region]:
 
 
 def _world(body: dict[str, Any]) -> World:
-    return World(rules=body["rules"], held=body["held"], barred=body["barred"], unfit=body["unfit"])
+    return World(
+        rules=body["rules"],
+        held=body["held"],
+        barred=body["barred"],
+        unfit=body["unfit"],
+        asked=codec.load(body.get("asked")),
+    )
 
 
 def _last(body: dict[str, Any]) -> Last:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from daemon.clock import Clock
     from daemon.config.policy_file import LoadedPolicy
-    from daemon.config.settings import Settings
+    from daemon.config.settings import Settings, Signal
     from daemon.store.legacy.report import ExportReport, ImportReport, OnProgress
-    from daemon.store.store import Store
+    from daemon.store.store import Store, Tx
 
 _log = structlog.get_logger(__name__)
 
@@ -164,24 +164,8 @@ class Upkeep:
 
         A new rule starts at the last value its history holds.
         """
-        limits = [
-            rules.RuleLimits(
-                name=name,
-                init=rule.init,
-                min_value=rule.min,
-                max_value=rule.max,
-                step=rule.lr,
-                weight=rule.weight,
-            )
-            for name, rule in policy.policy.rules.items()
-        ]
-        loaded = rules.Policy(digest=policy.digest, body=policy.body, source=str(policy.path))
-        now_us = self.clock.now_us()
         with self.store.write() as tx:
-            for name, signal in self.signals.items():
-                about = samples.About(unit=signal.unit, description=signal.description)
-                samples.declare(tx, [name], now_us, about)
-            return rules.adopt_policy(tx, loaded, limits, now_us)
+            return adopt(tx, policy, self.signals, self.clock.now_us())
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
         """Tell whoever reads the log, and whoever will ask the database."""
@@ -189,6 +173,26 @@ class Upkeep:
         with self.store.write() as tx:
             event = history.Event(at_us=self.clock.now_us(), kind=kind, body=dict(body))
             history.append(tx, event)
+
+
+def adopt(tx: Tx, policy: LoadedPolicy, signals: Mapping[str, Signal], now_us: int) -> list[str]:
+    """Put a policy in force, with what the settings say of the signals; returns the new rules."""
+    limits = [
+        rules.RuleLimits(
+            name=name,
+            init=rule.init,
+            min_value=rule.min,
+            max_value=rule.max,
+            step=rule.lr,
+            weight=rule.weight,
+        )
+        for name, rule in policy.policy.rules.items()
+    ]
+    loaded = rules.Policy(digest=policy.digest, body=policy.body, source=str(policy.path))
+    for name, signal in signals.items():
+        about = samples.About(unit=signal.unit, description=signal.description)
+        samples.declare(tx, [name], now_us, about)
+    return rules.adopt_policy(tx, loaded, limits, now_us)
 
 
 def catalogue() -> list[tuple[str, str, str]]:

@@ -12,7 +12,7 @@ events for what the core was told (`store.runs`), and now and then its memory.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import daemon
@@ -23,17 +23,18 @@ from daemon.tuning import codec
 from daemon.tuning.change import Applied
 from daemon.tuning.explain import evidence, sentence
 from daemon.tuning.reasons import Reason
+from daemon.tuning.record import Last
 from daemon.tuning.replay import as_made, last_of, same
+from daemon.tuning.state import Phase
 from daemon.tuning.vocabulary import ChangeState, DecisionKind, Mode
 from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from daemon.store.store import Tx
     from daemon.tuning.change import Event
     from daemon.tuning.model import Decision, Observation, Policy
-    from daemon.tuning.record import Last
     from daemon.tuning.state import State
 
 REMEMBER_S = 21_600
@@ -42,6 +43,7 @@ REMEMBER_S = 21_600
 _EVERY = REMEMBER_S * MICROS // BLOCK_US
 _TAKES_BACK = frozenset({DecisionKind.ROLLBACK, DecisionKind.REVERT})
 _ENDS = _TAKES_BACK | {DecisionKind.KEEP}
+_GOING_BACK = frozenset({ChangeState.ROLLING_BACK, ChangeState.STUCK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,18 @@ class Stamp:
     at_us: int
     boot_id: str | None = None
     elapsed_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """On whose word something is done, where it is not the loop's own."""
+
+    actor: str = "daemon"
+    proposal: int | None = None
+    reason: str | None = None
+
+
+LOOP = Word()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +93,52 @@ class Journal:
         self._remembered = 0
         self._open: dict[str, tuple[int, ChangeState]] = {}
         """The changes that the core has under way: of each rule its id and its state."""
+        self._word = LOOP
+
+    @property
+    def tended(self) -> Mapping[str, int]:
+        """The changes that the core looks after, by rule; nobody else may move them on."""
+        return {rule: change_id for rule, (change_id, _) in self._open.items()}
+
+    def attend(self, tx: Tx, state: State | None) -> None:
+        """Take up the open changes that a memory is about, unless a person takes one back."""
+        mine = {move.rule for move in state.trial.moves} if state and state.trial else set()
+        if not mine <= {rule.name for rule in self.policy.rules}:
+            mine = set()  # the core gives up a trial of rules that it no longer knows
+        found = {
+            rule: (change_id, ChangeState(was))
+            for rule, (change_id, was) in runs.open_of_loop(tx).items()
+            if rule in mine
+        }
+        back = any(was in _GOING_BACK for _, was in found.values())
+        self._open = {} if back and state and state.phase is not Phase.CLOSING else found
+
+    def drop(self, rule: str) -> None:
+        """Leave a change to whoever settled it otherwise: a person, or a later start."""
+        self._open.pop(rule, None)
 
     # ── a run ────────────────────────────────────────────────────────────────
     def begin(self, tx: Tx, seen: Observation, state: State | None) -> None:
         """Write down with what memory a run begins; before the first cycle, which sees ``seen``."""
         self._block, self._first = seen.blocks.end - 1, seen.blocks.first
         self._world, self._last = _world(seen), None
-        mine = {move.rule for move in state.trial.moves} if state and state.trial else set()
-        self._open = {
-            rule: (change_id, ChangeState(was))
-            for rule, (change_id, was) in runs.open_of_loop(tx).items()
-            if rule in mine
-        }
+        self.attend(tx, state)
         self._remember(tx, state, "start", seen.at_us)
+
+    def settle(
+        self, tx: Tx, state: State, event: Event, stamp: Stamp, undo: Collection[str] = ()
+    ) -> None:
+        """Say what became of a step that the last run asked for and did not live to see.
+
+        Before the run begins, which then starts from the memory that knows it.
+        """
+        self.attend(tx, state)
+        if isinstance(event, Applied):
+            moves = tuple((m.rule, m.old, m.new) for m in state.trial.moves) if state.trial else ()
+            self._last = Last(kind=DecisionKind.APPLY, reason=state.reason, moves=moves)
+            self._in_force(tx, DecisionKind.APPLY, stamp)
+        else:
+            self._failed(tx, "the daemon stopped before it was applied", stamp, undo)
 
     def switch(self, tx: Tx, state: State, policy: Policy) -> None:
         """Go on with another policy, from the next cycle on."""
@@ -122,19 +169,25 @@ class Journal:
 
     # ── a cycle ──────────────────────────────────────────────────────────────
     def decided(
-        self, tx: Tx, seen: Observation, decision: Decision, stamp: Stamp | None = None
+        self,
+        tx: Tx,
+        seen: Observation,
+        decision: Decision,
+        stamp: Stamp | None = None,
+        word: Word = LOOP,
     ) -> Written:
         """Write down what a cycle saw that is new, and what it came to."""
         self._observed(tx, seen)
+        self._word = word
         decision = as_made(decision, dry=self.mode is Mode.DRY_RUN)
         if same(decision, self._last):
             history.repeat(tx, self._seq, decision.at_us)
-            return Written(self._seq, repeated=True, changes=self._ids())
+            return Written(self._seq, repeated=True, changes=self.tended)
         stamp = stamp or Stamp(decision.at_us)
         self._seq = chain.head(tx, decisions).seq + 1
         if decision.kind is DecisionKind.APPLY:
             self._intend(tx, decision, stamp)
-        ids = self._ids()
+        ids = self.tended
         self._write(tx, decision, next(iter(ids.values()), None))
         if decision.kind in _ENDS:
             self._judged(tx, decision, stamp)
@@ -145,14 +198,21 @@ class Journal:
         return Written(self._seq, repeated=False, changes=ids)
 
     def acted(
-        self, tx: Tx, event: Event, stamp: Stamp | None = None, cause: str | None = None
+        self,
+        tx: Tx,
+        event: Event,
+        stamp: Stamp | None = None,
+        cause: str | None = None,
+        undo: Collection[str] = (),
     ) -> None:
         """Write down what became of what the newest cycle asked for.
 
-        ``cause`` says why the controls were not touched. In a dry run there is
-        nothing to write: nobody was going to touch them.
+        ``cause`` says why the controls do not hold it; ``undo`` names rules of a
+        step that was done by halves, or that nobody could read back: their
+        changes are to be taken back. Of a step that was only proposed there is
+        nothing to write: nobody was going to touch the controls.
         """
-        if self.mode is Mode.DRY_RUN or self._last is None:
+        if self._last is None or self._last.kind == DecisionKind.PROPOSE:
             return
         stamp = stamp or Stamp(event.block * BLOCK_US)
         kind, applied = DecisionKind(self._last.kind), isinstance(event, Applied)
@@ -164,10 +224,15 @@ class Journal:
         if applied:
             self._in_force(tx, kind, stamp)
         else:
-            move = self._move(cause or "not applied", stamp)
-            for change_id, state in self._open.values():
-                changes.advance(tx, change_id, state, ChangeState.FAILED, move)
-            self._open = {}
+            self._failed(tx, cause or "not applied", stamp, undo)
+
+    def _failed(self, tx: Tx, cause: str, stamp: Stamp, undo: Collection[str]) -> None:
+        """Close changes that the controls do not hold, and leave those to be undone."""
+        move = self._move(cause, stamp)
+        for rule, (change_id, state) in self._open.items():
+            back = ChangeState.ROLLING_BACK if rule in undo else ChangeState.FAILED
+            changes.advance(tx, change_id, state, back, move)
+        self._open = {}
 
     def _observed(self, tx: Tx, seen: Observation) -> None:
         """Note what a replay could not know: cycles that were missed, another world."""
@@ -181,6 +246,8 @@ class Journal:
 
     def _write(self, tx: Tx, decision: Decision, change_id: int | None) -> None:
         first = decision.moves[0] if decision.moves else None
+        bare = change_id is None and decision.kind is not DecisionKind.PROPOSE
+        named = decision.change if bare else change_id  # the row, not the core's count
         history.append(
             tx,
             history.Decision(
@@ -188,7 +255,7 @@ class Journal:
                 mode=self.mode,
                 kind=decision.kind,
                 reason=decision.reason,
-                explanation=sentence(decision, self.policy),
+                explanation=sentence(replace(decision, change=named), self.policy),
                 rule=first.rule if first else None,
                 old=first.old if first else None,
                 new=first.new if first else None,
@@ -206,7 +273,9 @@ class Journal:
         move = self._move(decision.reason, stamp)
         for step in decision.moves:
             new = changes.NewChange(
-                idempotency_key=f"loop:{self._seq}:{step.rule}",
+                idempotency_key=f"{runs.LOOP_KEY}{self._seq}:{step.rule}",
+                origin="loop" if self._word is LOOP else "operator",
+                proposal_id=self._word.proposal,
                 rule=step.rule,
                 old=step.old,
                 new=step.new,
@@ -220,6 +289,8 @@ class Journal:
 
     def _judged(self, tx: Tx, decision: Decision, stamp: Stamp) -> None:
         """Record what was measured, and that the change is kept or about to be taken back."""
+        if any(state in _GOING_BACK for _, state in self._open.values()):
+            return  # decided by the run before this one, and not yet done
         self._measured(tx, decision)
         if decision.kind is DecisionKind.KEEP:
             self._advance(tx, ChangeState.KEPT, decision, stamp)
@@ -276,8 +347,8 @@ class Journal:
                     rule=rule,
                     old=old,
                     new=new,
-                    actor="daemon",
-                    note=self._last.reason,
+                    actor=self._word.actor,
+                    note=self._word.reason or self._last.reason,
                     change_id=change_id,
                     epoch=self.epoch,
                 ),
@@ -305,25 +376,24 @@ class Journal:
         return changes.Move(
             at_us=stamp.at_us,
             cause=str(cause),
+            actor=self._word.actor,
             epoch=self.epoch,
             boot_id=stamp.boot_id,
             elapsed_us=stamp.elapsed_us,
         )
-
-    def _ids(self) -> dict[str, int]:
-        return {rule: change_id for rule, (change_id, _) in self._open.items()}
 
     def _note(self, tx: Tx, kind: str, body: dict[str, Any], at_us: int) -> None:
         history.append(tx, history.Event(at_us=at_us, kind=kind, body=body, epoch=self.epoch))
 
 
 def _world(seen: Observation) -> dict[str, Any]:
-    return {
+    world = {
         "rules": dict(seen.rules),
         "held": seen.held,
         "barred": dict(seen.barred),
         "unfit": dict(seen.unfit),
     }
+    return world if seen.asked is None else world | {"asked": codec.dump(seen.asked)}
 
 
 def _finite(value: float) -> float | None:

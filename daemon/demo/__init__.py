@@ -1,0 +1,1 @@
+"""The demonstration: a governed system that is simulated, and the story of a daemon beside it."""

@@ -1,0 +1,1 @@
+"""How `daemon ctl` finds its answers, and how what it asks for gets done."""

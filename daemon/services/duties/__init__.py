@@ -1,0 +1,1 @@
+"""What is due beside the loop: chores, scheduled commands, the calendar."""

@@ -1,0 +1,1 @@
+"""The life of the service: who leads, how it starts, turns and ends."""

@@ -1,0 +1,1 @@
+"""What comes in and who is called: samples, their fitness, alerts."""

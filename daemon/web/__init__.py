@@ -1,0 +1,1 @@
+"""Doors for programs: probes, metrics, pushed signals. Loopback unless told otherwise."""
