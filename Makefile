@@ -13,7 +13,8 @@ LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt fmt-check lint types imports cov docs bench lock clean
+.PHONY: help setup demo test check fmt fmt-check lint types imports cov docs simulate torture
+.PHONY: bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,8 +30,8 @@ $(STAMP): pyproject.toml requirements/dev.txt requirements/postgres-server.txt
 	$(PY) -m compileall -q daemon self_tuning_daemon.py
 	@touch $@
 
-demo: setup ## See the whole thing at work on data that it brings along
-	$(BIN)/daemon demo
+demo: setup ## See the service govern a simulated system, in about a minute
+	$(BIN)/daemon demo --fast
 
 test: setup ## Run every test; starts its own PostgreSQL
 	$(TESTS)
@@ -61,6 +62,12 @@ cov: setup ## Run every test, the properties harder, and measure what they reach
 docs: setup ## Is the prose spelled right, and do the changelog fragments build?
 	$(BIN)/codespell
 	$(BIN)/towncrier build --draft --version next > /dev/null
+
+simulate: setup ## Simulate 20,000 seeds of crashes, torn writes, second leaders; SEEDS=n for fewer
+	$(PY) -m tests.simulation.run --seeds $${SEEDS:-20000}
+
+torture: setup ## Kill the real service, its database and its disk, some hundred times
+	$(PY) -m tests.torture.run $(TORTURE)
 
 bench: setup ## Run every benchmark
 	$(PY) benchmarks/startup.py

@@ -25,7 +25,7 @@ from store_lake import SqliteLake, filling
 
 from daemon.config.policy_file import load_policy
 from daemon.config.tuning_policy import as_policy
-from daemon.services.journal import Journal
+from daemon.services.loop.journal import Journal
 from daemon.services.replay import replaying
 from daemon.store import rules, samples
 from daemon.store.store import Store

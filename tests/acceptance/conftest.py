@@ -11,12 +11,19 @@ import pytest
 
 from daemon.app import shipped
 from daemon.cli.main import run
+from daemon.store import migrate
+from daemon.store.store import Store
+from tests.inquiry_kit import fill, recorded
+from tests.recording import write_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.postgres import GivenServer
+
+CYCLES = 70
+"""Of the recorded run: two changes are kept, a third one is being watched."""
 
 LEGACY = str(shipped() / "data" / "legacy")
 """The sample files of an earlier tuner that the daemon ships."""
@@ -131,4 +138,32 @@ def terminal(url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Termi
 def filled(filled_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal on a filled database."""
     point(monkeypatch, filled_url)
+    return bare
+
+
+# ── a run that was recorded ──────────────────────────────────────────────────
+@pytest.fixture(scope="session")
+def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recorded run in a file, to be copied."""
+    folder = tmp_path_factory.mktemp("asked")
+    with Store.open(f"sqlite:///{folder / 'run.db'}") as store:
+        migrate.upgrade(store)
+        _, clock = recorded(store, folder, CYCLES)
+        fill(store, clock.now_us())
+    return folder / "run.db"
+
+
+@pytest.fixture
+def desk_url(recorded_run: Path, tmp_path: Path) -> str:
+    """A copy of it, for this test alone."""
+    return f"sqlite:///{shutil.copy(recorded_run, tmp_path / 'run.db')}"
+
+
+@pytest.fixture
+def desk(desk_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on that run."""
+    monkeypatch.setenv("DAEMON_DATABASE_URL", desk_url)
+    monkeypatch.setenv("DAEMON_POLICY_FILE", str(write_policy(bare.folder)))
+    monkeypatch.setenv("DAEMON_SIGNALS", "{latency: {}, errors: {}}")
+    monkeypatch.setenv("DAEMON_LOG_LEVEL", "error")
     return bare

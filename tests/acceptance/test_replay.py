@@ -11,6 +11,7 @@ from daemon.clock import iso
 from daemon.errors import Exit
 from daemon.store import migrate
 from daemon.store.store import Store
+from daemon.tuning.model import Asked, Move
 from daemon.tuning.vocabulary import Mode
 from daemon.tuning.windows import BLOCK_US
 from tests.acceptance.conftest import point
@@ -193,7 +194,7 @@ def test_the_policy_on_record_by_its_file_is_the_same_policy(recorded):
 
 
 def test_a_replay_may_start_at_any_memory(terminal, url, monkeypatch):
-    monkeypatch.setattr("daemon.services.journal._EVERY", 50)
+    monkeypatch.setattr("daemon.services.loop.journal._EVERY", 50)
     with recording(terminal, url) as run:
         run.run(200)
     assert document(terminal)["cycles"] == 200
@@ -219,6 +220,46 @@ def test_a_dry_run_replays_and_wrote_nothing(terminal, url):
     assert found["same"] is True
     assert found["decisions"]["propose"] >= 1
     assert terminal.rows("db", "query", "changes") == []
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.DRY_RUN])
+def test_what_a_person_asked_for_replays_bit_for_bit(terminal, url, mode, monkeypatch):
+    monkeypatch.setattr("daemon.services.loop.journal._EVERY", 20)
+    with recording(terminal, url, mode=mode) as run:
+        run.run(20)
+        assert run.ask(a_step(run, workers=9.0)) == "hold"
+        run.held = "HOLD file"
+        run.run(30)
+        run.held = None
+        assert run.ask(a_step(run, workers=9.0, batch=45.0)) == "apply"
+        assert run.system.values == {"workers": 9.0, "batch": 45.0}
+        run.run(5)
+        assert run.ask(Asked(kind="extend", blocks=24)) == "extend"
+        run.restart()
+        run.run(20)
+        assert run.ask(Asked(kind="keep")) == "keep"
+        assert run.ask(a_step(run, batch=60.0)) == "hold"
+        assert run.ask(a_step(run, batch=50.0)) == "apply"
+        run.run(60)
+        assert {"rollback", "revert"} & set(run.kinds[-61:])
+    found = document(terminal)
+    assert (found["same"], found["cycles"]) == (True, len(run.kinds))
+    assert found["decisions"]["extend"] >= 1
+    assert bool(found["decisions"].get("propose")) is (mode is Mode.DRY_RUN)
+    for since in (40, 60, 100):
+        part = document(terminal, "--since", iso((FIRST + since) * BLOCK_US))
+        assert part["same"] is True
+    query = "select kind from decision_log where reason in ('asked', 'confirmed') order by seq"
+    kinds = [row["kind"] for row in terminal.rows("db", "query", query)]
+    assert kinds == ["apply", "extend", "keep", "apply"]
+
+
+def a_step(run, **goal):
+    """Ask for some values, in place of those in force."""
+    return Asked(
+        kind="step",
+        moves=tuple(Move(rule, run.system.values[rule], new) for rule, new in goal.items()),
+    )
 
 
 # ── what cannot be replayed ──────────────────────────────────────────────────

@@ -59,6 +59,19 @@ STATEMENTS = [
         f" removed_at_us) {NUMBERS} SELECT i, {RULE}, i, i + 1, 'r', 'o', i, i FROM n"
     ),
     (
+        "INSERT INTO commands (id, key, kind, args, actor, at_us, state, exit_code, done_at_us)"
+        f" {NUMBERS} SELECT i, 'k' || i, 'apply', '{{}}', 'a', i, 'done', 0, i FROM n"
+    ),
+    (
+        "INSERT INTO alerts (id, at_us, kind, key, severity, text, state, last_at_us,"
+        f" sent_at_us, resolved_at_us) {NUMBERS}"
+        " SELECT i, i, 'stuck', 'k' || (i % 8), 'warn', 't', 'sent', i, i, i FROM n"
+    ),
+    (
+        "INSERT INTO proposals (id, at_us, origin, state, base, target)"
+        f" {NUMBERS} SELECT i, i, 'loop', 'applied', '{{}}', '{{}}' FROM n"
+    ),
+    (
         "INSERT INTO sessions (id, name, state, spec, data_file, jobs_total, created_at_us)"
         f" {NUMBERS} SELECT i, 's', 'done', '{{}}', 'f', 2, i FROM n WHERE i <= 20"
     ),

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.clock import MAX_MICROS, Clock, SystemClock, iso, parse_iso
+from daemon.clock import (
+    MAX_MICROS,
+    Clock,
+    LapseClock,
+    SystemClock,
+    iso,
+    manager_us,
+    parse_iso,
+)
+from tests.life_kit import HandClock
 
 DAY_US = 86_400_000_000
 moments = st.integers(0, MAX_MICROS)
@@ -95,3 +104,43 @@ def test_elapsed_time_never_steps_back_and_counts_a_sleep():
     assert clock.elapsed_us() - start >= 10_000
     readings = [clock.elapsed_us() for _ in range(100)]
     assert readings == sorted(readings)
+
+
+# ── another clock, running faster ────────────────────────────────────────────
+@given(st.floats(1, 1000), st.integers(0, DAY_US), st.floats(0.001, 3600))
+def test_everything_passes_faster_alike(speed, ago_us, seconds):
+    real = HandClock()
+    lapse: Clock = LapseClock(speed, real.now_us() - ago_us, real)
+    wall_us, elapsed_us = lapse.now_us(), lapse.elapsed_us()
+    lapse.sleep(seconds)
+    for passed_us in (lapse.now_us() - wall_us, lapse.elapsed_us() - elapsed_us):
+        assert passed_us == pytest.approx(seconds * 1e6, abs=2 * speed + 2)
+    assert real.elapsed_us() == pytest.approx(seconds * 1e6 / speed, abs=1)
+
+
+def test_at_the_origin_both_clocks_agree_and_who_has_the_same_one_reads_the_same():
+    real = HandClock()
+    since_us = real.now_us()
+    one, other = LapseClock(60, since_us, real), LapseClock(60, since_us, real)
+    assert one.now_us() == since_us
+    real.pass_(10_000_000)
+    assert one.now_us() == other.now_us() == since_us + 600_000_000
+    assert one.elapsed_us() == other.elapsed_us()
+
+
+def test_time_that_passes_fast_ends_where_no_date_can_be_written():
+    assert LapseClock(1000, 0, HandClock()).now_us() == MAX_MICROS
+    assert iso(LapseClock(1000, 0, HandClock()).now_us()).startswith("9999-12-31")
+
+
+def test_without_another_base_it_is_the_clock_of_this_machine():
+    clock = LapseClock(1000, SystemClock().now_us())
+    before = clock.elapsed_us()
+    clock.sleep(1)
+    assert clock.elapsed_us() - before >= 1_000_000
+
+
+def test_a_service_manager_reads_a_clock_that_does_not_step():
+    readings = [manager_us() for _ in range(100)]
+    assert readings == sorted(readings)
+    assert readings[0] > 0

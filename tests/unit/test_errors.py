@@ -38,6 +38,7 @@ def test_exit_codes_are_what_scripts_rely_on():
         "UNVERIFIED": 9,
         "USAGE": 64,
         "IO": 74,
+        "NOT_LEADER": 75,
         "CONFIG": 78,
     }
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from daemon.services.journal import Journal, Stamp
+from daemon.services.loop.journal import Journal, Stamp
 from daemon.store import chain, runs
 from daemon.store.tables import (
     change_events,
@@ -227,7 +227,7 @@ def test_a_run_in_the_middle_of_a_change_goes_on_with_it(store, tmp_path):
 
 
 def test_the_memory_is_written_now_and_then_and_when_the_run_stops(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("daemon.services.journal._EVERY", 20)
+    monkeypatch.setattr("daemon.services.loop.journal._EVERY", 20)
     run = Recording(store, loaded_policy(tmp_path))
     run.run(50)
     run.stop()

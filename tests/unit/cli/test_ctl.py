@@ -6,7 +6,7 @@ import os
 import pytest
 
 from daemon import app
-from daemon.cli import ctl
+from daemon.cli import ctl_calibrate as ctl
 from daemon.cli.main import run
 from daemon.services.calibration import Readiness
 from daemon.tuning.calibration import Calibration, Finding

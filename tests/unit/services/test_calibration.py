@@ -118,7 +118,7 @@ def test_a_policy_is_measured_and_the_answer_kept(store, policy):
     assert ready
     assert ready.state is Readiness.GREEN
     with store.read() as view:
-        row = calibrations.latest(view, policy.digest)
+        row = calibrations.latest(view, policy.meaning)
     assert (row.outcome, row.placebos, row.at_us) == ("green", found.placebos, clock.now_us())
     assert (row.override_reason, row.override_by) == (None, None), "there was nothing to accept"
     assert row.signals[0]["detectable"] == pytest.approx(found.signals[0].detectable)
@@ -240,3 +240,13 @@ def test_where_nothing_is_on_record_nothing_is_said(store, policy, tmp_path):
     with Store.open(f"sqlite:///{tmp_path / 'never.db'}") as absent:
         assert calibration.doubts(absent, [policy]) == []
     assert not (tmp_path / "never.db").exists()
+
+
+def test_who_carries_a_proposal_out_has_no_part_in_what_was_calibrated(tmp_path):
+    from tests.recording import loaded_policy  # noqa: PLC0415
+
+    live = loaded_policy(tmp_path)
+    dry = loaded_policy(tmp_path, ("dry_run: false", "dry_run: true"))
+    other = loaded_policy(tmp_path, ("observe_window_s: 60", "observe_window_s: 90"))
+    assert live.digest != dry.digest
+    assert live.meaning == dry.meaning != other.meaning
