@@ -169,7 +169,7 @@ def policies(draw):
     wanted = draw(st.dictionaries(names, targets(), min_size=1, max_size=5))
     movable = draw(st.dictionaries(names, rules(), min_size=1, max_size=4))
     some = st.lists(st.sampled_from(sorted(wanted)), unique=True)
-    window, settle = draw(st.floats(1, 3600)), draw(st.floats(0, 600))
+    window, settle = draw(st.floats(1, 3600)), draw(st.floats(5, 600))
     return {
         "targets": wanted,
         "rules": movable,
