@@ -188,6 +188,7 @@ def policies(draw):
             "objective_weights": {name: draw(sizes) for name in draw(some)},
             "direction": {name: draw(st.sampled_from([1, -1])) for name in movable},
             "dry_run": draw(st.booleans()),
+            "approval": draw(st.sampled_from(["none", "required"])),
             "max_concurrent_changes": draw(st.integers(1, 2)),
             "confidence": draw(st.floats(0.8, 0.9999)),
             "max_extensions": draw(st.integers(0, 100)),
