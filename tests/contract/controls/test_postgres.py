@@ -208,12 +208,16 @@ def deaf(kit):
     """Give the server's configuration file an error: it reads none of it again."""
     program = sql.SQL("COPY (SELECT 1) TO PROGRAM {}")
     file = kit.admin.execute("SHOW config_file").fetchone()[0]
-    for command in (f"cp {file} {file}.saved", f"echo '= nonsense' >> {file}"):
-        kit.admin.execute(program.format(sql.Literal(command)))
+
+    def run(command):  # which reads what it is given: else the server finds a broken pipe
+        kit.admin.execute(program.format(sql.Literal(f"cat > /dev/null && {command}")))
+
+    run(f"cp {file} {file}.saved")
     try:
+        run(f"echo '= nonsense' >> {file}")
         yield
     finally:
-        kit.admin.execute(program.format(sql.Literal(f"mv {file}.saved {file}")))
+        run(f"mv {file}.saved {file}")
 
 
 @ON_A_SERVER

@@ -1,0 +1,178 @@
+"""Many combinations over the same quotes at once, on NumPy alone.
+
+What a combination trades depends on little: the rate between the venues, the
+smallest spread that opens a trade (min_spread and costs together) and how many
+may be open. Combinations are grouped by that. For convergence exits the rest is
+sums over a group's trades; for quoted exits it is the path of a list of trades.
+Both agree with `simulator`, row by row, in every count, and in money up to the
+rounding of sums.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from daemon.market.entries import deep_entries, entries
+from daemon.market.lists import TRADES, Asked, by_lists
+from daemon.market.metrics import Metrics, Totals, costs_of, usd
+from daemon.market.paths import Trades
+from daemon.market.runs import runs_of
+from daemon.market.sums import even_of, exposed_by, open_of, sums_of
+from daemon.market.thresholds import entry_threshold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from daemon.market.entries import Entries
+    from daemon.market.metrics import Columns
+    from daemon.market.params import Combinations
+    from daemon.market.quotes import Quotes
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+LEVELS = 16
+"""Up to so many open trades are found level by level, and more of them threshold by threshold."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Swept:
+    """What combinations brought, a column a metric; `metrics.NAMES` are its keys."""
+
+    columns: Columns
+    lists: int
+    """How many distinct lists of trades there were: what the sweep cost grows with them."""
+
+    def __len__(self) -> int:
+        return len(self.columns["total_trades"])
+
+    def __getitem__(self, place: int) -> Metrics:
+        return Metrics.of(self.columns, place)
+
+
+def sweep(quotes: Quotes, combinations: Combinations) -> Swept:
+    """Backtest every combination."""
+    totals = Totals.empty(len(combinations))
+    rates, group = np.unique(combinations.exchange_a_to_b_rate, return_inverse=True)
+    lists = 0
+    with np.errstate(over="ignore", invalid="ignore"):  # no number comes of it, and none is ranked
+        for number, rate in enumerate(rates.tolist()):
+            here = np.flatnonzero(group == number) if len(rates) > 1 else np.arange(len(group))
+            lists += _Group(quotes, rate, combinations, here).fill(totals)
+        return Swept(totals.columns(combinations.initial_balance_usd), lists)
+
+
+class _Group:
+    """The combinations of one rate."""
+
+    def __init__(self, quotes: Quotes, rate: float, asked: Combinations, here: Ints) -> None:
+        self.quotes, self.here = quotes, here
+        self.runs = runs_of(quotes, rate)
+        self.costs = asked.costs_bps[here]
+        self.quoted = asked.quoted[here]
+        self.position = asked.max_position_usd[here]
+        self.balance = asked.initial_balance_usd[here]
+        self.limit = asked.stop_on_drawdown_pct[here]
+        found = entry_threshold(asked.min_spread_bps[here], self.costs)
+        self.thresholds, self.place = np.unique(found, return_inverse=True)
+        longest = int(np.bincount(self.runs.run).max(initial=1))
+        self.trades = np.minimum(asked.max_open_trades[here], longest)
+        self.no_time = 0.0 if quotes.at_us is not None else np.nan
+
+    def fill(self, totals: Totals) -> int:
+        """Fill in the totals of the combinations; say how many lists of trades they have."""
+        totals.put(self.here, rows=len(self.quotes))
+        for trades, first, opens in self._levels():
+            self._fill(totals, opens, trades, first)
+        return len(np.unique(self.place * (self.trades.max(initial=0) + 1) + self.trades))
+
+    def _levels(self) -> Iterator[tuple[int, int, Entries]]:
+        """Give who opens trades, for each number of open trades that somebody allows."""
+        wanted = np.unique(self.trades).tolist()
+        shallow = [1, *(trades for trades in wanted if 1 < trades <= LEVELS)]
+        for trades, opens in entries(self.runs, self.thresholds, shallow):
+            if trades == 1:
+                closed, left = opens.split(self.runs.open_from)
+                self.exposed = exposed_by(self.runs, closed)
+                self.exposed_open = exposed_by(self.runs, left)
+            yield trades, 0, opens
+        for trades in (trades for trades in wanted if trades > LEVELS):
+            for first, _, opens in deep_entries(self.runs, self.thresholds, trades, TRADES):
+                yield trades, first, opens
+
+    def _fill(self, totals: Totals, opens: Entries, trades: int, first: int) -> None:
+        """Fill in the combinations that open so many trades, at thresholds from ``first`` on."""
+        some = (self.trades == trades) & (self.place >= first)
+        some &= self.place < first + opens.thresholds
+        if not some.any():
+            return
+        closed, left = opens.split(self.runs.open_from)
+        for quoted in (False, True):
+            alike = np.flatnonzero(some & (self.quoted == quoted))
+            if len(alike):
+                self._closed(totals, alike, closed, first)
+        self._still_open(totals, np.flatnonzero(some), left, first)
+
+    def _closed(self, totals: Totals, some: Ints, closed: Entries, first: int) -> None:
+        """Say what combinations of one exit model brought: by sums, by lists where they fail."""
+        quoted, alone = bool(self.quoted[some[0]]), bool(self.trades[some[0]] == 1)
+        trades = Trades.of(self.quotes, self.runs, closed, quoted=quoted, alone=alone)
+        place, costs = self.place[some] - first, self._costs(some)
+        sums = sums_of(trades)
+        found = sums.details(place, costs)
+        found["exposed_rows"] = self.exposed[self.place[some]]
+        if not quoted:
+            found |= sums.gained(place, costs)
+            thresholds = self.thresholds[first : first + closed.thresholds]
+            even = np.where(thresholds[place] == costs, even_of(trades, thresholds)[place], 0)
+            found["wins"] = found["closed"] - even
+            found["longest_drawdown_us"] = np.full(len(some), self.no_time)
+        self._put(totals, some, found)
+        blurred = sums.blurred(place, costs)
+        if quoted:
+            self._by_lists(totals, some[~blurred], trades, first, detailed=False)
+        self._by_lists(totals, some[blurred], trades, first, detailed=True)
+
+    def _costs(self, some: Ints) -> Floats:
+        return costs_of(self.costs[some], quoted=self.quoted[some])
+
+    def _by_lists(
+        self, totals: Totals, some: Ints, trades: Trades, first: int, *, detailed: bool
+    ) -> None:
+        """Answer combinations by way of their lists."""
+        if not len(some):
+            return
+        numbers, place = np.unique(self.place[some] - first, return_inverse=True)
+        asked = Asked(
+            place, self._costs(some), self.position[some], self.balance[some], self.limit[some]
+        )
+        answer = by_lists(trades.only(numbers), asked, detailed=detailed)
+        self._put(totals, some, answer.outcome.named())
+        told = answer.ended.detailed
+        self._put(totals, some[told], answer.details[told].named())
+        self._put(totals, some, answer.ended.named())
+
+    def _put(self, totals: Totals, some: Ints, found: dict[str, NDArray[Any]]) -> None:
+        """Fill in what was found in bps of a position, and what is no money at all."""
+        position = self.position[some]
+        money = {"total": "realized_usd", "gain": "gross_profit_usd", "loss": "gross_loss_usd"}
+        totals.put(
+            self.here[some],
+            **{name: usd(found[key], position) for key, name in money.items() if key in found},
+            **{name: column for name, column in found.items() if hasattr(totals, name)},
+        )
+
+    def _still_open(self, totals: Totals, some: Ints, left: Entries, first: int) -> None:
+        """Add the trades that were open at the end; a stop leaves none, it comes with a close."""
+        here = self.here[some]
+        on = some[~totals.stopped[here]]
+        place = self.place[on] - first
+        open_trades = open_of(self.runs, left)
+        unrealized = usd(open_trades.unrealized_bps(place, self.costs[on]), self.position[on])
+        totals.put(self.here[on], open=open_trades.count[place], unrealized_usd=unrealized)
+        totals.exposed_rows[self.here[on]] += self.exposed_open[self.place[on]]
