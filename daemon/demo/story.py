@@ -72,7 +72,6 @@ WITHIN_S = 60.0
 
 STOP_S = 15.0
 LOOK_S = 0.25
-TOLD = ("apply", "keep", "rollback", "revert", "propose")
 
 _EVENTS = """
 SELECT seq, at, kind, explanation, change_id FROM decision_log

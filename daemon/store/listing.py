@@ -49,8 +49,6 @@ _KINDS = {
     "proposals": _Kind("id", ("state", "origin"), "at_us"),
     "rule_history": _Kind("seq", ("rule",), "at_us"),
 }
-STREAMED = frozenset(_KINDS)
-"""Kinds whose rows have a number and a moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

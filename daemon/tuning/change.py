@@ -43,8 +43,6 @@ DRY = 4
 LIKELY = 0.5
 """Above this probability of having helped, an undecided change is worth another try."""
 
-UNDECIDED = {Reason.NOT_PROVEN, Reason.NO_EFFECT}
-
 UNTAUGHT = {Reason.GUARD_BROKEN, Reason.INSUFFICIENT_DATA}
 """What teaches nothing: a cliff is no slope, and what sick signals said is not so."""
 

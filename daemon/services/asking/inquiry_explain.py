@@ -29,7 +29,6 @@ Row = dict[str, Any]
 
 ENDS = ("keep", "rollback", "revert", "command")
 ANY = ("hold", "propose", "apply", "extend", *ENDS)
-MOVED = frozenset({"observing", "kept"})
 
 SIGNALS = ("signal", "before", "after", "delta", "ci_low", "ci_high", "samples", "target", "guard")
 STEPS = ("step", "gain", "spread", "risk", "refused", "why")

@@ -107,10 +107,12 @@ class Hands:
             reconciler.repaired(tx, repairs, outcomes, self.stamp())
 
     def _orders(self, decision: Decision, ids: Mapping[str, int]) -> list[Order]:
+        """Order what has a change of its own; what a person took over is theirs to finish."""
         epoch = self.leader.epoch
         return [
-            Order(rule=move.rule, value=move.new, epoch=epoch, change_id=ids.get(move.rule))
+            Order(rule=move.rule, value=move.new, epoch=epoch, change_id=ids[move.rule])
             for move in decision.moves
+            if move.rule in ids
         ]
 
     def _put_back(self, decision: Decision, rule: str, ids: Mapping[str, int]) -> Repair:
