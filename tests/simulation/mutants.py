@@ -21,7 +21,8 @@ from daemon.services.loop.takeback import TakeBack
 from daemon.services.loop.tuner import Tuner
 from daemon.store.lease import Lease
 from daemon.tuning.change import Applied, evolve
-from daemon.tuning.vocabulary import DecisionKind
+from daemon.tuning.reasons import Reason
+from daemon.tuning.vocabulary import DecisionKind, Mode
 from tests.simulation.process import Parts, SimEngine
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from daemon.services.loop.hands import Written
     from daemon.services.loop.journal import Stamp
     from daemon.services.loop.run import Run
+    from daemon.services.loop.tuner import Cycle
     from daemon.store.store import Tx
     from daemon.tuning.model import Decision
 
@@ -360,8 +362,17 @@ class DeafBoard(Switchboard):
 class WetRun(Tuner):
     """Carries out in a dry run what it only had to propose."""
 
-    def _only_proposed(self, run: Run, decision: Decision) -> bool:
-        return False
+    def cycle(self) -> Cycle | None:
+        done = super().cycle()
+        if done is not None and self._only_proposed_by(done):
+            epoch, moves = self.leader.epoch, done.decision.moves
+            self.board.carry_out([Order(rule=m.rule, value=m.new, epoch=epoch) for m in moves])
+        return done
+
+    @staticmethod
+    def _only_proposed_by(done: Cycle) -> bool:
+        step = done.decision.kind is DecisionKind.APPLY
+        return step and done.mode is Mode.DRY_RUN and done.decision.reason is not Reason.ASKED
 
 
 class TwiceTaken(TakeBack):
