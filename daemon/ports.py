@@ -1,8 +1,9 @@
 """The protocols between services and adapters, and the values that cross them.
 
 A source brings samples in; controls hold the values of rules; alerts reach a
-person. Whoever implements one of them knows nothing of the others, and raises
-nothing but the faults named here.
+person; a bank of quotes feeds backtests, and an executor runs them. Whoever
+implements one of them knows nothing of the others, and raises nothing but the
+faults named here.
 """
 
 from __future__ import annotations
@@ -10,10 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from daemon.errors import DaemonError
 from daemon.tuning.stamp import Stamp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.market.metrics import Columns
+    from daemon.market.params import Combinations
+    from daemon.market.quotes import Quotes
 
 Mark = Mapping[str, Any]
 """How far a source was read, as plain JSON: what it needs to go on after a restart."""
@@ -221,4 +229,103 @@ class Alerts(Protocol):
         Raises:
             AlertFault: it could not be delivered; it is tried again later.
         """
+        ...
+
+
+# ── quotes ───────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class LoadedQuotes:
+    """The quotes of a file, and how they were read."""
+
+    quotes: Quotes
+    skipped: int = 0
+    """Rows that did not parse."""
+    examples: tuple[str, ...] = ()
+    """The first of them, each with its line and the reason."""
+    cached: bool = False
+    """They were parsed before."""
+
+
+class QuoteBank(Protocol):
+    """Where quotes come from: each file is parsed once, and named by what it holds."""
+
+    def load(self, path: Path, *, skip_bad_rows: bool = False) -> LoadedQuotes:
+        """Give the quotes of a file.
+
+        Raises:
+            InputError: it is not there, is no table of quotes, or a row of it does not
+                parse and none may be skipped.
+            MissingExtra: nothing here reads this kind of file.
+        """
+        ...
+
+    def by_digest(self, digest: str) -> Quotes | None:
+        """Give quotes that were read before; None if nobody kept them."""
+        ...
+
+
+# ── backtests by the thousand ────────────────────────────────────────────────
+class ExecutorFault(DaemonError):  # noqa: N818 - a state, not a bug
+    """Nothing runs any more, and nothing can be made to: the session is resumed later."""
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Batch:
+    """Combinations that are backtested together, over the same quotes."""
+
+    number: int
+    """Whoever submits it has no two of one number in hand."""
+    quotes: Quotes
+    """With their digest, by which they reach workers that have them already."""
+    combinations: Combinations
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Finished:
+    """What became of a batch."""
+
+    number: int
+    columns: Columns | None = None
+    """A column a metric and an element a combination; None if it was lost."""
+    lost: str | None = None
+    """Why: its worker died, its time was over, or it raised this."""
+    timed_out: bool = False
+    seconds: float = 0.0
+    """How long it ran."""
+
+
+class JobExecutor(Protocol):
+    """Runs batches, here or elsewhere, any number of times: whoever asked counts one of them.
+
+    A batch that was lost is not tried again by the executor: who submitted it
+    divides it, and finds the job that cannot be run.
+    """
+
+    @property
+    def slots(self) -> int:
+        """How many batches it can run at once; a few more in hand keep it from waiting."""
+        ...
+
+    def submit(self, batch: Batch, timeout_s: float) -> None:
+        """Take a batch in hand; it is lost when it has run for so long.
+
+        Raises:
+            ExecutorFault: nothing runs any more.
+        """
+        ...
+
+    def collect(self, timeout_s: float) -> Sequence[Finished]:
+        """Give what has finished since; wait for the first of them, but not longer than this.
+
+        Raises:
+            ExecutorFault: nothing runs any more, and batches are in hand.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Let go of everything in hand, within a second; it may be used again."""
+        ...
+
+    def close(self) -> None:
+        """End the workers that it started, and nothing else."""
         ...

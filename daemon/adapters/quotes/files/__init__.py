@@ -1,5 +1,5 @@
 """Quotes in files: CSV, packed or not, and Parquet."""
 
-from daemon.adapters.quotes.files.bank import Loaded, QuoteFiles
+from daemon.adapters.quotes.files.bank import QuoteFiles
 
-__all__ = ["Loaded", "QuoteFiles"]
+__all__ = ["QuoteFiles"]

@@ -16,7 +16,6 @@ import os
 import shutil
 import tempfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -26,6 +25,7 @@ from daemon.adapters.quotes.files.columnar import MAGIC, parquet_rows
 from daemon.adapters.quotes.files.comma import Faults, Rows, Table
 from daemon.errors import InputError
 from daemon.market.quotes import PRICES, Quotes
+from daemon.ports import LoadedQuotes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,26 +39,13 @@ GZIP = b"\x1f\x8b"
 AT_US = "at_us"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The quotes of a file, and how they were read."""
-
-    quotes: Quotes
-    skipped: int = 0
-    """Rows that did not parse."""
-    examples: tuple[str, ...] = ()
-    """The first of them, each with its line and the reason."""
-    cached: bool = False
-    """They were parsed before."""
-
-
 class QuoteFiles:
     """Reads files of quotes; with a folder, parses none of them twice."""
 
     def __init__(self, cache: Path | None = None) -> None:
         self._cache = None if cache is None else cache / f"quotes-{FORMAT}"
 
-    def load(self, path: Path, *, skip_bad_rows: bool = False) -> Loaded:
+    def load(self, path: Path, *, skip_bad_rows: bool = False) -> LoadedQuotes:
         """Give the quotes of a file: CSV, plain or packed by gzip, or Parquet.
 
         Raises:
@@ -96,7 +83,7 @@ class QuoteFiles:
             return None  # half a set, after the power failed: it is parsed again
 
     # ── the cache ────────────────────────────────────────────────────────────
-    def _known(self, source: str, *, skip: bool) -> Loaded | None:
+    def _known(self, source: str, *, skip: bool) -> LoadedQuotes | None:
         """Look a file up by the digest of its bytes."""
         if self._cache is None:
             return None
@@ -112,9 +99,9 @@ class QuoteFiles:
         quotes = self.by_digest(digest)
         if quotes is None or len(quotes) != rows:
             return None
-        return Loaded(quotes, skipped, examples, cached=True)
+        return LoadedQuotes(quotes, skipped, examples, cached=True)
 
-    def _kept(self, source: str, loaded: Loaded) -> Loaded:
+    def _kept(self, source: str, loaded: LoadedQuotes) -> LoadedQuotes:
         """Write quotes down for the next one, if the folder takes them."""
         if self._cache is None:
             return loaded
@@ -133,7 +120,7 @@ class QuoteFiles:
         mapped = self.by_digest(quotes.digest)
         if mapped is None:
             return loaded
-        return Loaded(mapped, loaded.skipped, loaded.examples)
+        return LoadedQuotes(mapped, loaded.skipped, loaded.examples)
 
     def _note(self, source: str) -> Path:
         assert self._cache is not None  # noqa: S101 - asked only where there is a folder
@@ -185,7 +172,7 @@ def _quotes(
 
 
 # ── files ────────────────────────────────────────────────────────────────────
-def _parsed(file: BinaryIO, faults: Faults) -> Loaded:
+def _parsed(file: BinaryIO, faults: Faults) -> LoadedQuotes:
     try:
         parts = list(_rows(file, faults))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -199,7 +186,7 @@ def _parsed(file: BinaryIO, faults: Faults) -> Loaded:
     digest = _digest(prices, at_us)
     for column in prices:
         column.flags.writeable = False
-    return Loaded(_quotes(prices, at_us, digest), faults.count, faults.examples)
+    return LoadedQuotes(_quotes(prices, at_us, digest), faults.count, faults.examples)
 
 
 def _rows(file: BinaryIO, faults: Faults) -> Iterator[Rows]:
