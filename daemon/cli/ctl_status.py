@@ -22,6 +22,7 @@ MODES = {
     "dry_run": "dry run: the loop only proposes, nothing is touched",
     "replay": "replay",
 }
+BY_PERSON = "approval: the loop proposes, and nothing is touched until a person approves"
 
 
 # ── for a program ────────────────────────────────────────────────────────────
@@ -57,7 +58,7 @@ def _said(found: Status) -> Iterator[tuple[str, str]]:
     if found.running is None and found.last is None:
         return
     if found.mode is not None:
-        mode = MODES.get(found.mode, found.mode)
+        mode = BY_PERSON if found.approval else MODES.get(found.mode, found.mode)
         yield "mode", paint(mode, GOOD if found.mode == "live" else UNDER_WAY)
     if found.policy is not None:
         yield "policy", found.policy[:12]

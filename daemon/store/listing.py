@@ -146,9 +146,14 @@ def together(tx: Tx, decision_seq: int) -> list[dict[str, Any]]:
     return _read(tx, query.order_by(changes.c.id), None)
 
 
-def world(tx: Tx) -> dict[str, Any] | None:
-    """Read what the newest cycle found: what held it, which rules were barred, what was unfit."""
+def world(tx: Tx, at_us: int | None = None) -> dict[str, Any] | None:
+    """Read what a cycle found: what held it, which rules were barred, what was unfit.
+
+    That of the newest cycle, or of the one at a moment.
+    """
     query = select(events.c.kind, events.c.body).where(events.c.kind.in_((STATE, WORLD)))
+    if at_us is not None:
+        query = query.where(events.c.at_us <= at_us)
     row = tx.execute(query.order_by(events.c.seq.desc()).limit(1)).one_or_none()
     if row is None:
         return None

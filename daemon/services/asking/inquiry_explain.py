@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import MICROS, iso
-from daemon.services.asking.inquiry_rows import Table, UnknownName, steps
+from daemon.services.asking.inquiry_rows import Table, UnknownName, holding, steps
 from daemon.services.asking.recorded import policy_of
 from daemon.services.asking.undoing import way_back
 from daemon.store import changes, listing
@@ -77,7 +77,7 @@ def explain_decision(view: Tx, seq: int) -> Account:
     about = {name: row[name] for name in ("seq", "mode", "kind", "reason", "policy", "change_id")}
     return Account(
         about={"at": iso(row["at_us"]), **about, "repeats": row["repeats"] or 0},
-        told=[row["explanation"], *_counted(row)],
+        told=[row["explanation"], *_holding(view, row), *_counted(row)],
         compared=found.compared,
         otherwise=found.otherwise,
         signals=found.signals,
@@ -85,6 +85,14 @@ def explain_decision(view: Tx, seq: int) -> Account:
         events=_events(view, row["change_id"]),
         undo=None if change is None else way_back(view, change),
     )
+
+
+def _holding(view: Tx, row: Row) -> list[str]:
+    """Say what held changes when a decision was made."""
+    if row["reason"] != Reason.HELD:
+        return []
+    held = (listing.world(view, row["at_us"]) or {}).get("held")
+    return [holding(held)] if held else []
 
 
 def _counted(row: Row) -> list[str]:

@@ -164,6 +164,11 @@ def _proposal(row: Row, now_us: int) -> Row:
     return row | numbers | {"moves": steps(row["base"], row["target"]), "state": state}
 
 
+def holding(held: str) -> str:
+    """Say in a sentence what holds changes."""
+    return f"What holds them: {held}."
+
+
 def steps(base: Mapping[str, float], target: Mapping[str, float]) -> str:
     """Write which rules go from where to where."""
     return ", ".join(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import MICROS, iso
+from daemon.config.tuning_policy import as_policy
 from daemon.errors import Exit, StoreError
 from daemon.services.asking.inquiry_rows import rests_on, steps
-from daemon.services.asking.recorded import policy_of
+from daemon.services.asking.recorded import loaded_of
 from daemon.services.duties import calendar
 from daemon.store import changes, lease, listing, marks, memory, rules
 from daemon.store.listing import Wanted
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from daemon.clock import Clock
+    from daemon.config.policy_file import LoadedPolicy
     from daemon.store.lease import Holder
     from daemon.store.memory import Memory
     from daemon.store.store import Store, Tx
@@ -40,6 +42,8 @@ class Status:
     """What is wrong with it although it runs, or why nobody can tell."""
     leader: Mapping[str, Any] | None = None
     mode: str | None = None
+    approval: bool = False
+    """The loop proposes, and a person has its proposals carried out."""
     policy: str | None = None
     phase: str | None = None
     score: float | None = None
@@ -101,7 +105,8 @@ def _seen(
 ) -> Status:
     known, last = memory.recall(view), _last(view)
     trouble = _late(holder, last, now_us, late_s) if holder is not None and running else None
-    policy = policy_of(view, known.policy) if known else None
+    loaded = loaded_of(view, known.policy) if known else None
+    policy = as_policy(loaded) if loaded else None
     state = _state(known)
     rules = listing.current_rules(view, Wanted())
     return Status(
@@ -110,6 +115,7 @@ def _seen(
         trouble=trouble,
         leader=_leader(holder),
         mode=known.mode if known else None,
+        approval=loaded is not None and _awaits_approval(loaded),
         policy=known.policy if known else None,
         phase=str(state.phase) if state else None,
         score=state.score if state else None,
@@ -130,6 +136,11 @@ def _seen(
         last=last,
         alerts=_alerts(view),
     )
+
+
+def _awaits_approval(loaded: LoadedPolicy) -> bool:
+    strategy = loaded.policy.strategy
+    return strategy.approval == "required" and not strategy.dry_run
 
 
 def _leader(holder: Holder | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.clock import MICROS, iso
 from daemon.config.tuning_policy import as_policy
 from daemon.services.asking import plan_file
-from daemon.services.asking.inquiry_rows import known_name, steps
+from daemon.services.asking.inquiry_rows import holding, known_name, steps
 from daemon.services.asking.plan_guards import STOPPED, Check, Point, advice, guards
 from daemon.services.duties import calendar
 from daemon.services.loop import run
@@ -235,9 +235,9 @@ class Planner:
                 world,
                 moves=(),
                 candidate=None,
-                said=_instead(decision, world.policy),
+                said=_instead(decision, world),
                 others=numbers.passed_over,
-                checks=[_nothing(decision)],
+                checks=[_nothing(decision, world.seen)],
             )
         return self._weighed(
             view, world, decision.moves, numbers.chosen, state, others=numbers.passed_over
@@ -293,16 +293,20 @@ def _state(plain: Mapping[str, Any]) -> State | None:
     return state
 
 
-def _instead(decision: Decision, policy: Policy) -> str:
+def _instead(decision: Decision, world: _World) -> str:
     """Say what the loop would do, where it would try nothing new."""
-    said = sentence(decision, policy)
+    said = sentence(decision, world.policy)
+    if decision.reason is Reason.HELD and world.seen.held is not None:
+        return f"{said} {holding(world.seen.held)}"
     if decision.kind is DecisionKind.HOLD:
         return said
     return f"No step is tried while change {decision.change} is open. The next cycle: {said}"
 
 
-def _nothing(decision: Decision) -> Check:
+def _nothing(decision: Decision, seen: Observation) -> Check:
     """Say what keeps the loop from a step: a word on what is open comes first."""
+    if decision.reason is Reason.HELD and seen.held is not None:
+        return Check(guard=str(Reason.HELD), outcome=STOPPED, detail=seen.held)
     if decision.kind is not DecisionKind.HOLD:
         return Check(guard=str(Reason.BUSY), outcome=STOPPED, detail=WORDS[Reason.BUSY])
     return Check(guard=str(decision.reason), outcome=STOPPED, detail=WORDS[decision.reason])

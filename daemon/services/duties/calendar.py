@@ -58,7 +58,7 @@ class Standing:
     @property
     def words(self) -> str:
         """Say who bars changes, until when and why."""
-        until = "" if self.span.ends_at_us is None else f" until {iso(self.span.ends_at_us)}"
+        until = "" if self.span.ends_at_us is None else f" until {iso(self.span.ends_at_us)[:19]}Z"
         doubt = f" ({self.doubt})" if self.doubt else ""
         return f"{_SAID.get(self.kind, self.kind)} by {self.owner}{until}: {self.reason}{doubt}"
 

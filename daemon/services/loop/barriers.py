@@ -107,7 +107,8 @@ class Barriers:
         subject = rule or "everything"
         if not lifted:
             return {"text": f"there is no {kind} of {subject}", "freezes": []}
-        return {"text": f"the {kind} of {subject} is lifted", "freezes": lifted}
+        undo = f"daemon ctl {kind} {rule}" if rule else f"daemon ctl {kind}"
+        return {"text": f"the {kind} of {subject} is lifted", "freezes": lifted, "undo": undo}
 
     def adopt(self, command: Command) -> Result:
         """Hand a rule back to the loop that a person had set."""
@@ -131,7 +132,8 @@ class Barriers:
             for kind in ("foreign_rule", "inconsistent", "frozen_rule"):
                 self.tuner.watch.calm(tx, kind, rule)
             self.noted(tx, command, f"{command.actor} has handed {rule} at {value:g} back")
-        return {"text": f"{rule} is the loop's again, from {value:g} on"}
+        text = f"{rule} is the loop's again, from {value:g} on"
+        return {"text": text, "undo": f"daemon ctl pause {rule}"}
 
     def _frozen_by_us(self, tx: Tx, rule: str) -> list[int]:
         """Find the freezes that the daemon set because the rule made no sense."""

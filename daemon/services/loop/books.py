@@ -79,7 +79,7 @@ class Books:
         if row is not None and same(row.value, value):
             return
         old = None if row is None else row.value
-        self.moved(change["rule"], old, value, actor, change["id"])
+        self.moved(change["rule"], old, value, actor, change)
         self.stands(change["rule"], value, change["id"])
 
     def stands(self, rule: str, value: float, change_id: int | None = None) -> None:
@@ -89,16 +89,22 @@ class Books:
         runs.put_in_force(self.tx, rule, value, change_id=change_id, at_us=at_us, cooldown_us=rest)
 
     def moved(
-        self, rule: str, old: float | None, new: float, actor: str, change_id: int | None = None
+        self,
+        rule: str,
+        old: float | None,
+        new: float,
+        actor: str,
+        change: Mapping[str, Any] | None = None,
     ) -> None:
-        """Add to the history of a rule."""
+        """Add to the history of a rule, with the words of the change that moved it."""
         entry = history.RuleSet(
             at_us=self.stamp.at_us,
             rule=rule,
             old=old,
             new=new,
             actor=actor,
-            change_id=change_id,
+            note=None if change is None else change["cause"],
+            change_id=None if change is None else change["id"],
             epoch=self.epoch,
         )
         history.append(self.tx, entry)

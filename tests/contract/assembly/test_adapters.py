@@ -40,10 +40,10 @@ def made_of(section, **signals):
     return source
 
 
-def given(source):
+def given(source, mark=None):
     """Ask a source until it has given something."""
     with closing(source):
-        source.resume(None)
+        source.resume(mark)
         for _ in range(3):
             polled = source.poll()
             if polled.readings:
@@ -120,12 +120,14 @@ def test_prometheus_is_asked_what_the_section_asks_with_the_token_it_names(endpo
                 "token_variable": "METRICS_TOKEN",
                 "catch_up_s": 30,
             }
-        )
+        ),
+        {"until_us": (now_s - 300) * MICROS},
     )
     assert values == {"p95": 4.5}
     _, params, headers = endpoint.asked[0]
     assert headers["Authorization"] == "Bearer from-the-environment"
     assert params["query"] == "rate(x[1m])"
+    assert now_s - 40 <= float(params["start"]) <= now_s - 20  # not the default of minutes
 
 
 def test_an_endpoint_is_scraped_for_the_series_that_the_section_names(endpoint, tmp_path):

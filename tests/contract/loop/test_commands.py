@@ -267,7 +267,9 @@ def test_a_pause_of_everything_is_one(loop):
     told = loop.have_done("pause")
     assert told.result["undo"] == "daemon ctl resume"
     assert loop.cycles[-1].seen.held.startswith("paused by ann")
-    assert "of everything is lifted" in loop.have_done("resume").result["text"]
+    told = loop.have_done("resume").result
+    assert "of everything is lifted" in told["text"]
+    assert told["undo"] == "daemon ctl pause"
     assert loop.cycles[-1].seen.held is None
 
 

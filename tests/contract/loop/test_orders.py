@@ -280,6 +280,7 @@ def test_a_rule_that_made_no_sense_is_taken_as_it_stands_by_a_person(loop):
     loop.run(1)
     told = done(loop, "adopt", rule="workers")
     assert told.result["text"] == "workers is the loop's again, from 13 on"
+    assert told.result["undo"] == "daemon ctl pause workers"
     assert loop.run(2)[-1].seen.barred == {}
     assert loop.sql("SELECT kind FROM alerts WHERE resolved_at_us IS NULL") == []
     assert loop.sql("SELECT old, new, actor FROM rule_history ORDER BY seq DESC LIMIT 1") == [

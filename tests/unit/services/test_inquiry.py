@@ -8,11 +8,12 @@ from daemon.clock import SystemClock, iso
 from daemon.errors import Exit
 from daemon.services.asking.inquiry import Inquiry, NothingToDo
 from daemon.services.asking.inquiry_rows import ASKED, UnknownName
-from daemon.store import freezes, migrate
+from daemon.store import freezes, history, migrate
 from daemon.store.lease import Lease
 from daemon.store.store import Store
 from daemon.tuning.windows import BLOCK_US
 from tests.inquiry_kit import StandingClock, fill, recorded, records, remember
+from tests.recording import loaded_policy
 
 CYCLES = 54
 """One change is kept and another one is being watched."""
@@ -194,6 +195,27 @@ def test_what_held_the_last_cycle_is_told_while_it_runs(led):
     assert [one["words"] for one in led.status().held] == ["HOLD: maintenance"]
     led.lease.release()
     assert led.status().held == []
+
+
+def test_why_nothing_was_changed_names_what_held_it_then(led):
+    led.run.run(130)  # until nothing is open
+    led.run.held = "HOLD: maintenance"
+    led.run.run(20)  # until it looks for a step
+    led.run.held = None
+    led.run.run(1)
+    with led.store.read() as view:
+        found = history.read(view, "decisions", after=0)
+    held = next(row for row in found if row["reason"] == "held")
+    assert "What holds them: HOLD: maintenance." in led.explain(f"d{held['seq']}").told
+
+
+def test_a_loop_that_waits_for_approval_says_so(led, tmp_path):
+    assert not led.status().approval
+    for word in ("false", "true"):
+        wanted = ("dry_run: false", f"dry_run: {word}, approval: required")
+        led.run.switch(loaded_policy(tmp_path, wanted))
+        remember(led.run)
+        assert led.status().approval == (word == "false")
 
 
 def test_an_idle_loop_says_when_it_looks_next(led):

@@ -229,6 +229,9 @@ def test_what_the_last_cycle_found_counts_while_the_daemon_runs(tmp_path):
         lease.acquire()
         plan = planner.plan({"workers": 11.0})
         assert details(plan)["held"] == "HOLD: maintenance"
+        found = planner.plan()
+        assert found.said.endswith("What holds them: HOLD: maintenance.")
+        assert details(found) == {"held": "HOLD: maintenance"}
 
 
 def test_approval_and_dry_run_are_named(planner_on):
