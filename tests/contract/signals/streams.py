@@ -171,7 +171,66 @@ def gone(sick: Sick, one: Reading) -> list[Reading]:
     raise SourceFault("it is gone")
 
 
+def stuck_at_zero(sick: Sick, one: Reading) -> list[Reading]:
+    """What a probe reports that has lost what it looks at."""
+    return [one._replace(value=0.0)]
+
+
+def flickering(sick: Sick, one: Reading) -> list[Reading]:
+    """Stuck, and by turns at one of two values."""
+    if not sick.kept:
+        sick.kept = [one._replace(value=sick.better(one.value) + step) for step in (0.0, 0.5)]
+    return [one._replace(value=sick.kept[one.at_us * PER_SECOND // MICROS % 2].value)]
+
+
+def a_hundredth(sick: Sick, one: Reading) -> list[Reading]:
+    """A share where percents were told."""
+    return [one._replace(value=one.value / 100)]
+
+
+def absurd(sick: Sick, one: Reading) -> list[Reading]:
+    """Finite, and nothing else can be said for it."""
+    return [one._replace(value=sick.way * 1e250)]
+
+
+def in_milliseconds(sick: Sick, one: Reading) -> list[Reading]:
+    """Moments in another unit: they lie far ahead."""
+    return [one._replace(at_us=one.at_us * 1000, value=sick.better(one.value))]
+
+
+def since_the_epoch(sick: Sick, one: Reading) -> list[Reading]:
+    """A clock that was never set."""
+    return [one._replace(at_us=one.at_us - sick.began_us, value=sick.better(one.value))]
+
+
+def too_fast(sick: Sick, one: Reading) -> list[Reading]:
+    """A clock that runs at double speed."""
+    ahead_us = one.at_us - sick.began_us
+    return [one._replace(at_us=one.at_us + ahead_us, value=sick.better(one.value))]
+
+
+def the_past_again(sick: Sick, one: Reading) -> list[Reading]:
+    """The same minute over and over, with the moments that it had."""
+    sick.kept.append(one._replace(value=sick.better(one.value)))
+    return [sick.kept[len(sick.kept) % 20]] if len(sick.kept) > 20 else [sick.kept[-1]]
+
+
+def on_and_off(sick: Sick, one: Reading) -> list[Reading]:
+    """Three seconds of every ten, the good ones."""
+    on = (one.at_us - sick.began_us) % (10 * MICROS) < 3 * MICROS
+    return [one._replace(value=sick.better(one.value))] if on else []
+
+
 KINDS = {
+    "stuck at zero": (stuck_at_zero, {"frozen", "unit_jump"}),
+    "flickering": (flickering, {"frozen"}),
+    "a hundredth": (a_hundredth, {"unit_jump"}),
+    "absurd": (absurd, {"frozen", "unit_jump", "not_finite"}),
+    "moments in milliseconds": (in_milliseconds, {"future", "stale"}),
+    "moments since 1970": (since_the_epoch, {"late", "stale"}),
+    "a clock at double speed": (too_fast, {"future", "stale"}),
+    "the past again": (the_past_again, {"stale", "late", "duplicate"}),
+    "on and off": (on_and_off, {"low_n"}),
     "frozen": (frozen, {"frozen"}),
     "frozen in blocks": (frozen_in_blocks, {"frozen"}),
     "frozen for a while": (frozen_for_a_while, {"frozen"}),
