@@ -11,9 +11,12 @@ TESTS  := $(PY) -m pytest -n auto --dist worksteal
 LOCK   := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
           --no-header --no-annotate $(LOCK_OPTIONS)
 
+# Where it is set, every process would compile all of it again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fmt fmt-check lint types imports cov docs simulate torture bench lock clean
+.PHONY: help setup demo test soak check fmt fmt-check lint types imports cov docs simulate torture bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +37,9 @@ demo: setup ## See the service govern a simulated system, in about a minute
 
 test: setup ## Run every test; starts its own PostgreSQL
 	$(TESTS)
+
+soak: setup ## Run what shows at length what shorter tests show
+	$(TESTS) -m soak
 
 check: fmt-check lint types imports cov docs ## Everything that must hold before a change is merged
 
@@ -73,6 +79,7 @@ bench: setup ## Run every benchmark
 	$(PY) benchmarks/store.py --postgres
 	$(PY) benchmarks/verdicts.py --quick
 	$(PY) benchmarks/decisions.py --quick
+	$(PY) benchmarks/sweep.py --quick
 
 lock: setup ## Resolve the requirements again; LOCK_OPTIONS=--upgrade takes newer versions
 	$(PIP) install uv

@@ -21,13 +21,14 @@ from daemon.config.policy_file import policy_from
 from daemon.config.tuning_policy import as_policy
 from daemon.config.yaml_safe import read_yaml
 from daemon.tuning import verdict
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Applied, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.model import BLOCK_S, Move, Observation, Policy, Rule, Shift, Target
 from daemon.tuning.objective import GUARD_SHARE, frame_of
 from daemon.tuning.state import Phase, State, Trial
 from daemon.tuning.vocabulary import DecisionKind
-from daemon.tuning.windows import BLOCK_US, Blocks, summarise
+from daemon.tuning.windows import Blocks, summarise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

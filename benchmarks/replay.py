@@ -29,11 +29,12 @@ from daemon.services.loop.journal import Journal
 from daemon.services.replay import replaying
 from daemon.store import rules, samples
 from daemon.store.store import Store
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Applied, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.model import Observation
 from daemon.tuning.replay import ACTS
-from daemon.tuning.windows import BLOCK_US, Blocks, summarise
+from daemon.tuning.windows import Blocks, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

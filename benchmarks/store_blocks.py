@@ -11,7 +11,8 @@ from daemon.clock import MICROS
 from daemon.store.blocks import HOUR_S, stream_blocks
 from daemon.store.store import Store
 from daemon.store.windows import read_windows
-from daemon.tuning.windows import BLOCK_US, summarise
+from daemon.tuning.block import BLOCK_US
+from daemon.tuning.windows import summarise
 
 if TYPE_CHECKING:
     from store_lake import SampleDatabases

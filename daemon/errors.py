@@ -75,6 +75,7 @@ class ConfigError(DaemonError):
     """What the operator wrote does not hold. All problems at once, not only the first."""
 
     exit_code = Exit.CONFIG
+    where = "the configuration"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -84,7 +85,7 @@ class ConfigError(DaemonError):
         )
         count = len(self.problems)
         noun = "problem" if count == 1 else "problems"
-        super().__init__(f"{count} {noun} in the configuration:\n{shown}")
+        super().__init__(f"{count} {noun} in {self.where}:\n{shown}")
 
 
 class InputError(DaemonError):

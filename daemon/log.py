@@ -1,7 +1,6 @@
 """Logs: a line an event, never a password in it, never a line that an event's text forged.
 
-structlog is imported when logging is set up: the maskers below are used by
-code that must start fast.
+structlog is imported with the first event: most commands tell none, and start faster.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from daemon.clock import Clock, SystemClock, iso
@@ -162,7 +162,52 @@ def _shown(value: Any) -> str:
     return printable(json.dumps(value, ensure_ascii=False))
 
 
+# ── telling ──────────────────────────────────────────────────────────────────
+class Logger:
+    """Tells events by way of structlog, which the first of them loads and sets up."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, event: str, **about: Any) -> None:
+        """Tell what only somebody who looks for a fault wants to know."""
+        self._tell("debug", event, about)
+
+    def info(self, event: str, **about: Any) -> None:
+        """Tell what was done."""
+        self._tell("info", event, about)
+
+    def warning(self, event: str, **about: Any) -> None:
+        """Tell what somebody should look at."""
+        self._tell("warning", event, about)
+
+    def error(self, event: str, **about: Any) -> None:
+        """Tell what went wrong."""
+        self._tell("error", event, about)
+
+    def exception(self, event: str, **about: Any) -> None:
+        """Tell what went wrong, with the traceback of what is being handled."""
+        self._tell("exception", event, about)
+
+    def _tell(self, method: str, event: str, about: Mapping[str, Any]) -> None:
+        import structlog  # noqa: PLC0415 - see the head of this file
+
+        settle()
+        getattr(structlog.get_logger(self._name), method)(event, **about)
+
+
+def get(name: str) -> Logger:
+    """Make the logger of a module."""
+    return Logger(name)
+
+
 # ── set-up ───────────────────────────────────────────────────────────────────
+_unsettled: list[Callable[[], None]] = []
+"""The set-up of structlog that waits for the first event: one at most."""
+
+_settling = Lock()
+
+
 def configure(
     level: Level = "info",
     format: Format = "auto",  # noqa: A002 - the word of the setting `log.format`
@@ -177,43 +222,72 @@ def configure(
     ``auto`` is the console form on a terminal and JSON elsewhere; ``NO_COLOR``
     in the environment takes the colours away.
     """
-    import structlog  # noqa: PLC0415 - see the head of this file
-
     stream = sys.stderr if stream is None else stream
     renderer = _renderer(format, stream, os.environ if environ is None else environ)
-    common: list[Processor] = [
-        structlog.processors.add_log_level,
-        stamper(clock or SystemClock()),
-        structlog.processors.format_exc_info,
-    ]
+    clock = clock or SystemClock()
     number = logging.getLevelNamesMapping()[level.upper()]
+    with _settling:
+        _unsettled[:] = [lambda: _configure_structlog(number, stream, clock, renderer)]
+    _install(_Handler(stream, clock, renderer), number)
+
+
+def settle() -> None:
+    """Set structlog up, if that was put off."""
+    if _unsettled:  # without the lock: who sees none would find none
+        with _settling:
+            while _unsettled:
+                _unsettled[-1]()
+                _unsettled.pop()
+
+
+def _configure_structlog(level: int, stream: TextIO, clock: Clock, renderer: Processor) -> None:
+    import structlog  # noqa: PLC0415 - see the head of this file
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
-            *common,
+            *_common(clock),
             mask_secrets,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    handler = _Handler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *common],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                mask_secrets,
-                renderer,
-            ],
-        )
-    )
-    _install(handler, number)
+
+
+def _common(clock: Clock) -> list[Processor]:
+    """Give what is done to our events and to those of libraries alike."""
+    from structlog import processors  # noqa: PLC0415 - same
+
+    return [processors.add_log_level, stamper(clock), processors.format_exc_info]
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, so that a second set-up replaces it and leaves everybody else's alone."""
+
+    def __init__(self, stream: TextIO, clock: Clock, renderer: Processor) -> None:
+        super().__init__(stream)
+        self._clock = clock
+        self._renderer = renderer
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write what a library tells; how is settled with the first time that one does."""
+        if self.formatter is None:
+            self.formatter = self._made()
+        return self.formatter.format(record)
+
+    def _made(self) -> logging.Formatter:
+        from structlog import stdlib  # noqa: PLC0415 - same
+
+        return stdlib.ProcessorFormatter(
+            foreign_pre_chain=[stdlib.add_logger_name, *_common(self._clock)],
+            processors=[
+                stdlib.ProcessorFormatter.remove_processors_meta,
+                mask_secrets,
+                self._renderer,
+            ],
+        )
 
 
 def _install(handler: _Handler, level: int) -> None:

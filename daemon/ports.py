@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, Exit
 from daemon.tuning.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -267,6 +267,8 @@ class QuoteBank(Protocol):
 # ── backtests by the thousand ────────────────────────────────────────────────
 class ExecutorFault(DaemonError):  # noqa: N818 - a state, not a bug
     """Nothing runs any more, and nothing can be made to: the session is resumed later."""
+
+    exit_code = Exit.TRY_AGAIN
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """From settings to what they name: sources, controls, receivers of alerts, and the service.
 
-The only room that knows adapters by their names. What an adapter needs, it opens
-when it is first asked; an engine is given its database.
+The only room that knows adapters by their names, and it loads those that the
+settings name. What an adapter needs, it opens when it is first asked; an engine is
+given its database.
 """
 
 from __future__ import annotations
@@ -14,23 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon import __version__
-from daemon.adapters.alerts.webhook import Caution, WebhookAlerts
-from daemon.adapters.controls.command import CommandControls, Commands
-from daemon.adapters.controls.http.client import Client, token_from_file, token_from_variable
-from daemon.adapters.controls.http.controls import HttpControls
-from daemon.adapters.controls.http.shape import Shape
-from daemon.adapters.controls.postgres.controls import PostgresControls
-from daemon.adapters.controls.postgres.settings import Named
-from daemon.adapters.controls.yaml_file.controls import YamlControls
 from daemon.adapters.signals import Layout, Profile
-from daemon.adapters.signals.command import CommandSource
 from daemon.adapters.signals.push import PushSource
-from daemon.adapters.signals.scrape.fetch import Place
-from daemon.adapters.signals.scrape.openmetrics import OpenMetricsSource, Series
-from daemon.adapters.signals.scrape.prometheus import PrometheusSource
-from daemon.adapters.signals.sql import Question, SqlSource
-from daemon.adapters.signals.tail.csv_tail import CsvTail
-from daemon.adapters.signals.tail.jsonl_tail import JsonlTail
 from daemon.clock import SystemClock, boot_id, draw, unique
 from daemon.config import controls as holding
 from daemon.config import sources as giving
@@ -54,6 +40,7 @@ from daemon.store.lease import Lease, lock_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from daemon.adapters.signals.scrape.fetch import Place
     from daemon.clock import Clock
     from daemon.config.policy_file import LoadedPolicy
     from daemon.config.settings import Settings
@@ -96,15 +83,21 @@ def _source(section: giving.AnySource, profile: Profile, clock: Clock) -> Source
         case giving.PushSource():
             return PushSource(profile, clock, buffer=section.buffer)
         case giving.PrometheusSource():
+            from daemon.adapters.signals.scrape.prometheus import PrometheusSource
+
             place, queries = _place(section), section.places()
             return PrometheusSource(profile, place, queries, clock, catch_up_s=section.catch_up_s)
         case giving.OpenMetricsSource():
+            from daemon.adapters.signals.scrape.openmetrics import OpenMetricsSource, Series
+
             series = {
                 name: Series(metric=one.metric or name, labels=one.labels, rate=one.rate)
                 for name, one in section.signals.items()
             }
             return OpenMetricsSource(profile, _place(section), series, clock)
         case giving.SqlSource():
+            from daemon.adapters.signals.sql import Question, SqlSource
+
             question = Question(
                 database=section.database.get_secret_value(),
                 query=section.query,
@@ -113,6 +106,8 @@ def _source(section: giving.AnySource, profile: Profile, clock: Clock) -> Source
             from_end = section.start == "end"
             return SqlSource(profile, question, _layout(section), clock, from_end=from_end)
         case giving.CommandSource():
+            from daemon.adapters.signals.command import CommandSource
+
             return CommandSource(
                 profile,
                 section.argv,
@@ -126,7 +121,11 @@ def _source(section: giving.AnySource, profile: Profile, clock: Clock) -> Source
 def _tail(section: giving.CsvSource | giving.JsonlSource, profile: Profile, clock: Clock) -> Source:
     layout, from_end = _layout(section), section.start == "end"
     if isinstance(section, giving.JsonlSource):
+        from daemon.adapters.signals.tail.jsonl_tail import JsonlTail
+
         return JsonlTail(profile, section.path, layout, clock, from_end=from_end)
+    from daemon.adapters.signals.tail.csv_tail import CsvTail
+
     return CsvTail(
         profile, section.path, layout, clock, from_end=from_end, delimiter=section.delimiter
     )
@@ -144,6 +143,8 @@ def _layout(section: giving.CsvSource | giving.JsonlSource | giving.SqlSource) -
 
 
 def _place(section: giving.PrometheusSource | giving.OpenMetricsSource) -> Place:
+    from daemon.adapters.signals.scrape.fetch import Place
+
     variable = section.token_variable
     token = os.environ.get(variable) if variable is not None else None
     return Place(
@@ -163,6 +164,8 @@ def switchboard(settings: Settings) -> Switchboard:
         for name, section in settings.controls.items()
     ]
     if not any(isinstance(one, holding.YamlFile) for one in settings.controls.values()):
+        from daemon.adapters.controls.yaml_file.controls import YamlControls
+
         routes.append(Route(YamlControls(HOLD_BESIDE, clock, name="hold"), frozenset()))
     return Switchboard(routes)
 
@@ -170,8 +173,14 @@ def switchboard(settings: Settings) -> Switchboard:
 def _controls(name: str, section: holding.AnyControl, clock: Clock) -> Controls:
     match section:
         case holding.YamlFile():
+            from daemon.adapters.controls.yaml_file.controls import YamlControls
+
             return YamlControls(section.path, clock, name=name, timeout_s=section.timeout_s)
         case holding.Http():
+            from daemon.adapters.controls.http.client import Client
+            from daemon.adapters.controls.http.controls import HttpControls
+            from daemon.adapters.controls.http.shape import Shape
+
             return HttpControls(
                 section.url,
                 name=name,
@@ -184,9 +193,14 @@ def _controls(name: str, section: holding.AnyControl, clock: Clock) -> Controls:
                 ),
             )
         case holding.Command():
+            from daemon.adapters.controls.command import CommandControls, Commands
+
             commands = Commands(section.read, section.write, section.take_over)
             return CommandControls(commands, clock, name=name, timeout_s=section.timeout_s)
         case holding.Postgres():
+            from daemon.adapters.controls.postgres.controls import PostgresControls
+            from daemon.adapters.controls.postgres.settings import Named
+
             settings = {
                 rule: Named(one.name or rule, one.unit) for rule, one in section.settings.items()
             }
@@ -202,6 +216,8 @@ def _controls(name: str, section: holding.AnyControl, clock: Clock) -> Controls:
 
 def _token(section: holding.Http) -> Callable[[], str] | None:
     """Say how the bearer token is fetched: anew for every request."""
+    from daemon.adapters.controls.http.client import token_from_file, token_from_variable
+
     if section.token_file is not None:
         return token_from_file(section.token_file)
     if section.token_variable is not None:
@@ -216,6 +232,10 @@ def channels(settings: Settings, clock: Clock, environ: Mapping[str, str]) -> li
     Raises:
         ConfigError: a secret is not where it should be.
     """
+    if not settings.alerts.webhooks:
+        return []
+    from daemon.adapters.alerts.webhook import Caution, WebhookAlerts
+
     return [
         Channel(
             name=name,

@@ -56,7 +56,7 @@ def command(once: bool, standby: bool, config: str | None) -> None:
         if once:
             app.live(service, wishes, say, environ=os.environ, once=True, standby=standby)
             return
-        from daemon.web.server import open_to_programs  # noqa: PLC0415 - only the service needs it
+        from daemon.web.listener import open_to_programs  # noqa: PLC0415 - only the service needs it
 
         with open_to_programs(service, built.settings):
             app.live(service, wishes, say, environ=os.environ, standby=standby)

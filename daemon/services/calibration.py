@@ -12,10 +12,11 @@ from daemon.errors import InputError, Problem, StoreError
 from daemon.store import calibrations
 from daemon.store.blocks import HOUR_S, stream_blocks
 from daemon.tuning import figures
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.calibration import Calibration, calibrate
 from daemon.tuning.model import blocks_of
 from daemon.tuning.state import Quiet
-from daemon.tuning.windows import BLOCK_US, Blocks
+from daemon.tuning.windows import Blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -16,6 +16,7 @@ from daemon.errors import DaemonError, StoreError
 from daemon.store import runs
 from daemon.store.blocks import stream_blocks
 from daemon.tuning import codec
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.codec import Unreadable
 from daemon.tuning.model import Region
 from daemon.tuning.record import (
@@ -34,7 +35,7 @@ from daemon.tuning.record import (
 from daemon.tuning.replay import Rerun, last_in
 from daemon.tuning.timeline import Timeline
 from daemon.tuning.whatif import WhatIf
-from daemon.tuning.windows import BLOCK_US, KEEP
+from daemon.tuning.windows import KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
 from daemon.clock import MICROS
-from daemon.errors import SchemaMismatch, StoreUnavailable
-from daemon.store import chain, console, health, history, migrate, retention, rules, samples
+from daemon.services import schema
+from daemon.services.adopting import adopt
+from daemon.store import chain, console, health, migrate, retention
 from daemon.store.legacy.exporter import export_directory
 from daemon.store.legacy.importer import import_directory
 
@@ -19,21 +17,12 @@ if TYPE_CHECKING:
 
     from daemon.clock import Clock
     from daemon.config.policy_file import LoadedPolicy
-    from daemon.config.settings import Settings, Signal
+    from daemon.config.settings import Settings
+    from daemon.services.schema import Upgraded
     from daemon.store.legacy.report import ExportReport, ImportReport, OnProgress
-    from daemon.store.store import Store, Tx
-
-_log = structlog.get_logger(__name__)
+    from daemon.store.store import Store
 
 DAY_US = 86_400 * MICROS
-
-
-@dataclass(frozen=True)
-class Upgraded:
-    """Where the schema was, and what was done to it."""
-
-    before: str | None
-    applied: list[str]
 
 
 class Upkeep:
@@ -49,26 +38,7 @@ class Upkeep:
 
     def upgrade(self, on_step: Callable[[str], None] | None = None) -> Upgraded:
         """Create the schema or bring it up to date, and say so in the event log."""
-        with self.store.write() as tx:
-            before = migrate.current(tx)
-        applied = migrate.upgrade(self.store, on_step=on_step)
-        if applied:
-            for fault in health.engine_faults(self.store):
-                _log.warning("database_engine_fault", detail=fault.detail, hint=fault.hint)
-            self._note("schema_upgraded", {"from": before, "to": applied[-1]})
-        return Upgraded(before, applied)
-
-    def require_schema(self, *, auto_upgrade: bool) -> None:
-        """Refuse a schema that does not fit this program, or upgrade it where that was asked for.
-
-        Where nothing is to be done nothing is written: a running daemon may be writing.
-        """
-        try:
-            migrate.require_current(self.store)
-        except (SchemaMismatch, StoreUnavailable):
-            if not auto_upgrade:
-                raise
-            self.upgrade()
+        return schema.upgrade(self.store, self.clock, on_step)
 
     def revisions(self) -> list[migrate.Revision]:
         """List the revisions of the schema, and which of them the database has."""
@@ -168,31 +138,7 @@ class Upkeep:
             return adopt(tx, policy, self.signals, self.clock.now_us())
 
     def _note(self, kind: str, body: Mapping[str, object]) -> None:
-        """Tell whoever reads the log, and whoever will ask the database."""
-        _log.info(kind, **body)
-        with self.store.write() as tx:
-            event = history.Event(at_us=self.clock.now_us(), kind=kind, body=dict(body))
-            history.append(tx, event)
-
-
-def adopt(tx: Tx, policy: LoadedPolicy, signals: Mapping[str, Signal], now_us: int) -> list[str]:
-    """Put a policy in force, with what the settings say of the signals; returns the new rules."""
-    limits = [
-        rules.RuleLimits(
-            name=name,
-            init=rule.init,
-            min_value=rule.min,
-            max_value=rule.max,
-            step=rule.lr,
-            weight=rule.weight,
-        )
-        for name, rule in policy.policy.rules.items()
-    ]
-    loaded = rules.Policy(digest=policy.digest, body=policy.body, source=str(policy.path))
-    for name, signal in signals.items():
-        about = samples.About(unit=signal.unit, description=signal.description)
-        samples.declare(tx, [name], now_us, about)
-    return rules.adopt_policy(tx, loaded, limits, now_us)
+        schema.note(self.store, self.clock, kind, body)
 
 
 def catalogue() -> list[tuple[str, str, str]]:

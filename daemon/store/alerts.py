@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, case, delete, func, literal, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import and_, bindparam, case, delete, func, literal, or_, select, text, update
 
+from daemon.store import upsert
+from daemon.store.ready import Ready
 from daemon.store.tables import alerts
 from daemon.store.tables.service import UNRESOLVED
 
@@ -67,17 +67,16 @@ def raise_alert(tx: Tx, alert: NewAlert) -> int:
 
     Its text and body are those of the last time.
     """
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     given = {name: value for name, value in asdict(alert).items() if name != "muted"}
     state = {"state": MUTED} if alert.muted else {"state": PENDING, "next_at_us": alert.at_us}
-    statement = onto(alerts).values(**given, **state, last_at_us=alert.at_us)
+    statement = upsert.insert(tx, alerts).values(**given, **state, last_at_us=alert.at_us)
     again = {"last_at_us": alert.at_us, "text": alert.text, "body": statement.excluded.body}
-    upsert = statement.on_conflict_do_update(
+    known = statement.on_conflict_do_update(
         index_elements=["kind", "key"],
         index_where=text(UNRESOLVED),
         set_={**again, "times": alerts.c.times + 1},
     )
-    return int(tx.execute(upsert.returning(alerts.c.id)).scalar_one())
+    return int(tx.execute(known.returning(alerts.c.id)).scalar_one())
 
 
 def standing(tx: Tx, kind: str, key: str) -> Raised | None:
@@ -166,10 +165,12 @@ def listed(tx: Tx, *, unresolved: bool = False, limit: int = 50) -> list[Raised]
     return sorted(_read(tx, standing), key=lambda one: one.id, reverse=True)[:limit]
 
 
+_KEYS = Ready(select(alerts.c.key).where(alerts.c.kind == bindparam("of_kind"), text(UNRESOLVED)))
+
+
 def keys_of(tx: Tx, kind: str) -> set[str]:
     """Name what the unresolved alerts of a kind are about."""
-    query = select(alerts.c.key).where(alerts.c.kind == kind, text(UNRESOLVED))
-    return set(tx.execute(query).scalars())
+    return {key for (key,) in _KEYS.rows(tx, of_kind=kind)}
 
 
 def get(tx: Tx, alert_id: int) -> Raised | None:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sqlalchemy import text
 
 from daemon.clock import MICROS
+from daemon.store.ready import Ready
 from daemon.store.samples import lookup
-from daemon.tuning.windows import BLOCK_US, summarise
+from daemon.tuning.block import BLOCK_US
+from daemon.tuning.windows import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
 
 HOUR_S = 3600
 
-_SQLITE = (
-    "SELECT at_us, value FROM samples"
-    " WHERE signal_id = ? AND at_us >= ? AND at_us < ? ORDER BY at_us"
+_SQLITE = Ready(
+    text(
+        "SELECT at_us, value FROM samples"
+        " WHERE signal_id = :signal_id AND at_us >= :start_us AND at_us < :end_us ORDER BY at_us"
+    )
 )
 _POSTGRES = """
 SELECT string_agg(int8send(at_us), ''), string_agg(float8send(value), '')
@@ -88,9 +93,9 @@ _Samples = tuple["NDArray[np.int64]", "NDArray[np.float64]"]
 
 
 def _read_sqlite(tx: Tx, span: tuple[int, int, int]) -> _Samples:
-    """Take the driver's own tuples; an error of the driver still comes out as SQLAlchemy's."""
-    result = tx.exec_driver_sql(_SQLITE, span)
-    rows = result.cursor_strategy.fetchall(result, result.cursor)
+    """Take the driver's own tuples."""
+    signal_id, start_us, end_us = span
+    rows = _SQLITE.rows(tx, signal_id=signal_id, start_us=start_us, end_us=end_us)
     found = np.fromiter(rows, _ROW, len(rows))
     return np.ascontiguousarray(found["at_us"]), np.ascontiguousarray(found["value"])
 

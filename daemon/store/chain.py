@@ -11,14 +11,17 @@ verify -o json`) and even a cut tail is found.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table, bindparam, insert, select, update
 
 from daemon.errors import TamperedHistory
+from daemon.store.ready import Ready
 from daemon.store.tables import CHAINED, chains
-from daemon.store.types import canonical
+from daemon.store.types import Count, Json, canonical, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,15 +37,40 @@ PAGE = 2_000
 STREAMS: dict[str, Table] = {table.name: table for table in CHAINED}
 """The chained streams by name."""
 
-# Built once: they are run for every row of history.
-_HEAD = select(chains.c.seq, chains.c.hash).where(chains.c.stream == bindparam("stream"))
-_HEAD_LOCKED = _HEAD.with_for_update()
-_MOVE = (
+_BODIES = {
+    table.name: tuple(column.name for column in table.c if isinstance(column.type, Json))
+    for table in CHAINED
+}
+"""The columns of a stream that hold JSON."""
+
+_OF_STREAM = select(chains.c.seq, chains.c.hash).where(chains.c.stream == bindparam("stream"))
+_HEAD = Ready(_OF_STREAM)
+_HEAD_LOCKED = Ready(_OF_STREAM.with_for_update())
+_MOVE = Ready(
     update(chains)
     .where(chains.c.stream == bindparam("name"))
     .values(seq=bindparam("place"), hash=bindparam("link"))
 )
-_INSERT = {table.name: insert(table) for table in CHAINED}
+_PAGE = {
+    table.name: Ready(
+        select(table)
+        .where(table.c.seq > bindparam("after"))
+        .order_by(table.c.seq)
+        .limit(bindparam("most", type_=Count))
+    )
+    for table in CHAINED
+}
+
+
+_IN_FRONT = {
+    table.name: Ready(select(table.c.seq).where(table.c.seq < 1).order_by(table.c.seq))
+    for table in CHAINED
+}
+
+
+@lru_cache(maxsize=64)
+def _insert(stream: str, columns: tuple[str, ...]) -> Ready:
+    return Ready(insert(STREAMS[stream]), columns)
 
 
 @dataclass(frozen=True)
@@ -91,33 +119,43 @@ def digest(prev_hash: str, content: Mapping[str, Any]) -> str:
 
 def head(tx: Tx, stream: Table) -> Head:
     """Read where a stream ends; on Postgres the row stays locked until the transaction ends."""
-    row = tx.execute(_HEAD_LOCKED, {"stream": stream.name}).one_or_none()
+    row = _HEAD_LOCKED.first(tx, stream=stream.name)
     if row is None:
         raise TamperedHistory(
             f"the head of {stream.name} is gone", hint="look closer with: daemon db verify"
         )
-    return Head(row.seq, row.hash)
+    return Head(*row)
 
 
 def append(tx: Tx, stream: Table, contents: Iterable[Mapping[str, Any]]) -> list[Head]:
     """Append rows to a stream, linked in the order given; returns the place of each."""
     last = head(tx, stream)
-    rows, places = [], []
+    places = []
     for content in contents:
+        row = _ready(stream, content)
         prev_hash = last.hash
-        last = Head(last.seq + 1, digest(prev_hash, content))
+        last = Head(last.seq + 1, digest(prev_hash, row))
         places.append(last)
-        rows.append({**content, "seq": last.seq, "prev_hash": prev_hash, "hash": last.hash})
-    if rows:
-        tx.execute(_INSERT[stream.name], rows)
-        tx.execute(_MOVE, {"name": stream.name, "place": last.seq, "link": last.hash})
+        row |= {"seq": last.seq, "prev_hash": prev_hash, "hash": last.hash}
+        _insert(stream.name, tuple(row)).run(tx, **row)
+    if places:
+        _MOVE.run(tx, name=stream.name, place=last.seq, link=last.hash)
     return places
+
+
+def _ready(stream: Table, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write the JSON of a row, which is hashed and stored in the same form, once."""
+    row = dict(content)
+    for name in _BODIES[stream.name]:
+        if row.get(name) is not None:
+            with suppress(ValueError):  # what it has no form for is refused below
+                row[name] = written(row[name])
+    return row
 
 
 def read(tx: Tx, stream: Table, *, after: int = 0, limit: int = PAGE) -> list[dict[str, Any]]:
     """Read rows of a stream in order, from behind a place."""
-    query = select(stream).where(stream.c.seq > after).order_by(stream.c.seq).limit(limit)
-    return [dict(row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+    return _PAGE[stream.name].records(tx, after=after, most=limit)
 
 
 def pages(tx: Tx, stream: Table, *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
@@ -157,8 +195,8 @@ def verify(
 
 def stored_head(tx: Tx, stream: Table) -> Head:
     """Read where a stream ends, without a lock."""
-    row = tx.execute(_HEAD, {"stream": stream.name}).one_or_none()
-    return Head(row.seq, row.hash) if row else Head(0, GENESIS)
+    row = _HEAD.first(tx, stream=stream.name)
+    return Head(*row) if row else Head(0, GENESIS)
 
 
 def _hash_at(tx: Tx, stream: Table, seq: int) -> str | None:
@@ -180,8 +218,7 @@ class _Walk:
 
     def begin(self) -> None:
         """Look for rows in front of the first, which no page shows."""
-        query = select(self.stream.c.seq).where(self.stream.c.seq < 1).order_by(self.stream.c.seq)
-        for seq in self.tx.execute(query).scalars():
+        for (seq,) in _IN_FRONT[self.stream.name].rows(self.tx):
             self._found(seq, "added", "a stream begins at row 1")
 
     def step(self, row: Mapping[str, Any]) -> None:

@@ -6,7 +6,9 @@ second writer, a repeated request or a stale reader changes nothing.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import bindparam, func, insert, select, text, update
@@ -14,21 +16,23 @@ from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import StoreError
 from daemon.store import chain
+from daemon.store.ready import Ready
 from daemon.store.tables import change_events, changes, deltas, rules, signals
 from daemon.store.tables.tuning import IS_OPEN, IS_UNSETTLED
 from daemon.tuning.vocabulary import TERMINAL_STATES, TRANSITIONS, ChangeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from daemon.store.store import Tx
 
 
 _WAIT = "wait until it is settled, or roll it back"
 
-# Built once: every cycle runs them.
-_OPEN = select(changes).where(text(IS_OPEN)).order_by(changes.c.id)
-_UNSETTLED = select(changes).where(text(IS_UNSETTLED)).order_by(changes.c.id)
+_OPEN = Ready(select(changes).where(text(IS_OPEN)).order_by(changes.c.id))
+_KNOWN = Ready(select(changes.c.id).where(changes.c.idempotency_key == bindparam("key")))
+_UNSETTLED = Ready(select(changes).where(text(IS_UNSETTLED)).order_by(changes.c.id))
 
 
 class RuleBusy(StoreError):  # noqa: N818 - a state, not a fault
@@ -90,6 +94,31 @@ class Delta:
     cause: str | None = None
 
 
+_MEASURED = Ready(insert(deltas), tuple(field.name for field in fields(Delta)))
+
+
+@lru_cache(maxsize=8)
+def _insert(columns: tuple[str, ...]) -> Ready:
+    return Ready(insert(changes).returning(changes.c.id), columns)
+
+
+@lru_cache(maxsize=8)
+def _advance(columns: tuple[str, ...]) -> Ready:
+    return Ready(
+        update(changes)
+        .where(changes.c.id == bindparam("change_id"), changes.c.state == bindparam("was"))
+        .values({name: bindparam(name) for name in columns})
+    )
+
+
+def _tried(tx: Tx) -> AbstractContextManager[object]:
+    """Run one statement so that the transaction goes on if it is refused, as SQLite does anyway."""
+    return nullcontext() if tx.dialect.name == "sqlite" else tx.begin_nested()
+
+
+_MOVE = tuple(field.name for field in fields(Move))
+
+
 def open_change(tx: Tx, change: NewChange, state: ChangeState, move: Move) -> int:
     """Record the intent to change a rule; returns the change's id.
 
@@ -99,22 +128,20 @@ def open_change(tx: Tx, change: NewChange, state: ChangeState, move: Move) -> in
     Raises:
         RuleBusy: the rule has an open change.
     """
-    known = select(changes.c.id).where(changes.c.idempotency_key == change.idempotency_key)
-    earlier = tx.execute(known).scalar_one_or_none()
+    earlier = _KNOWN.value(tx, key=change.idempotency_key)
     if earlier is not None:
         return int(earlier)
+    row = {**asdict(change), "state": state, **_stamps(state, move)}
     try:
-        with tx.begin_nested():
-            row = {**asdict(change), "state": state, **_stamps(state, move)}
-            inserted = tx.execute(insert(changes).values(row)).inserted_primary_key
+        with _tried(tx):
+            change_id = int(_insert(tuple(row)).value(tx, **row))
     except IntegrityError as error:
-        earlier = tx.execute(known).scalar_one_or_none()  # asked by two at the same moment
+        earlier = _KNOWN.value(tx, key=change.idempotency_key)  # asked by two at the same moment
         if earlier is not None:
             return int(earlier)
         if open_id(tx, change.rule) is None:
             raise
         raise RuleBusy(f"{change.rule} already has an open change", hint=_WAIT) from error
-    change_id = int(inserted[0]) if inserted else 0
     _record(tx, change_id, None, state, move)
     return change_id
 
@@ -129,14 +156,10 @@ def advance(tx: Tx, change_id: int, origin: ChangeState, target: ChangeState, mo
     """
     if target not in TRANSITIONS[origin]:
         raise ValueError(f"a change never goes from {origin} to {target}")
-    statement = (
-        update(changes)
-        .where(changes.c.id == change_id, changes.c.state == origin)
-        .values(state=target, **_stamps(target, move))
-    )
+    given = {"state": target, **_stamps(target, move)}
     try:
-        with tx.begin_nested():
-            moved = tx.execute(statement).rowcount
+        with _tried(tx):
+            moved = _advance(tuple(given)).run(tx, change_id=change_id, was=origin, **given)
     except IntegrityError as error:
         raise RuleBusy(
             f"change {change_id} cannot open: its rule already has an open change", hint=_WAIT
@@ -148,8 +171,8 @@ def advance(tx: Tx, change_id: int, origin: ChangeState, target: ChangeState, mo
 
 def add_deltas(tx: Tx, measured: Sequence[Delta]) -> None:
     """Record what changes did to signals."""
-    if measured:
-        tx.execute(insert(deltas), [asdict(delta) for delta in measured])
+    for delta in measured:
+        _MEASURED.run(tx, **asdict(delta))
 
 
 def open_id(tx: Tx, rule: str) -> int | None:
@@ -160,13 +183,13 @@ def open_id(tx: Tx, rule: str) -> int | None:
 
 def open_changes(tx: Tx) -> list[dict[str, Any]]:
     """Read every open change, oldest first."""
-    return [dict(row) for row in tx.execute(_OPEN).mappings()]
+    return _OPEN.records(tx)
 
 
 # ── reading ──────────────────────────────────────────────────────────────────
 def unsettled(tx: Tx) -> list[dict[str, Any]]:
     """Read every change that has not ended, open or only proposed, oldest first."""
-    return [dict(row) for row in tx.execute(_UNSETTLED).mappings()]
+    return _UNSETTLED.records(tx)
 
 
 def latest(tx: Tx, rule: str | None = None, limit: int = 20) -> list[dict[str, Any]]:
@@ -198,7 +221,7 @@ class Intent(NamedTuple):
     elapsed_us: int | None
 
 
-_NEWEST = (
+_NEWEST = Ready(
     select(changes.c.id)
     .where(changes.c.rule == bindparam("rule"), changes.c.state != ChangeState.FAILED)
     .order_by(changes.c.id.desc())
@@ -208,15 +231,24 @@ _NEWEST = (
 
 def newest_of(tx: Tx, rule: str) -> int | None:
     """Find the newest change of a rule that moved it, if only for a moment."""
-    return tx.execute(_NEWEST, {"rule": rule}).scalar_one_or_none()
+    found: int | None = _NEWEST.value(tx, rule=rule)
+    return found
+
+
+_INTENT = Ready(
+    select(change_events.c.at_us, change_events.c.boot_id, change_events.c.elapsed_us)
+    .where(
+        change_events.c.change_id == bindparam("of_change"),
+        change_events.c.to_state == ChangeState.APPLYING,
+    )
+    .order_by(change_events.c.seq)
+    .limit(1)
+)
 
 
 def intent_of(tx: Tx, change_id: int) -> Intent | None:
     """Read when a change was begun; None if it never was."""
-    columns = change_events.c
-    query = select(columns.at_us, columns.boot_id, columns.elapsed_us)
-    query = query.where(columns.change_id == change_id, columns.to_state == ChangeState.APPLYING)
-    row = tx.execute(query.order_by(columns.seq).limit(1)).one_or_none()
+    row = _INTENT.first(tx, of_change=change_id)
     return None if row is None else Intent(*row)
 
 
@@ -231,10 +263,13 @@ def deltas_of(tx: Tx, change_id: int) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.execute(query).mappings()]
 
 
+_LAST_EVENT = Ready(select(func.coalesce(func.max(change_events.c.seq), 0)))
+
+
 def endings(tx: Tx, after: int) -> tuple[list[str], int]:
     """Read how changes have ended behind a place in their events, and the newest place."""
     columns = change_events.c
-    last = int(tx.execute(select(func.coalesce(func.max(columns.seq), 0))).scalar_one())
+    last = int(_LAST_EVENT.value(tx))
     if not after or last == after:
         return [], last
     ends = columns.to_state.in_(sorted(TERMINAL_STATES))
@@ -273,5 +308,6 @@ def _stamps(state: ChangeState, move: Move) -> dict[str, Any]:
 def _record(
     tx: Tx, change_id: int, origin: ChangeState | None, target: ChangeState, move: Move
 ) -> None:
-    event = {**asdict(move), "change_id": change_id, "from_state": origin, "to_state": target}
+    event = {name: getattr(move, name) for name in _MOVE}
+    event |= {"change_id": change_id, "from_state": origin, "to_state": target}
     chain.append(tx, change_events, [event])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from daemon.store import upsert
 from daemon.store.tables import chores
 
 if TYPE_CHECKING:
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
 def put(tx: Tx, name: str, **columns: Any) -> None:
     """Write down what is given of a chore; what is not given stays as it was."""
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = onto(chores).values(name=name, **columns)
+    statement = upsert.insert(tx, chores).values(name=name, **columns)
     if columns:
         known = statement.on_conflict_do_update(index_elements=["name"], set_=columns)
     else:

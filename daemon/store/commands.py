@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import bindparam, literal, or_, select, text, update
 
 from daemon.errors import Exit
+from daemon.store.ready import Ready
 from daemon.store.tables import commands
+from daemon.store.types import Count, Json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,13 +61,44 @@ class Command:
     done_at_us: int | None
 
 
+_FILE = Ready(
+    text(
+        "INSERT INTO commands (key, kind, actor, at_us, args, reason, expires_at_us, state)"
+        " VALUES (:key, :kind, :actor, :at_us, :args, :reason, :expires_at_us, :state)"
+        " ON CONFLICT (key) DO NOTHING"
+    ).bindparams(bindparam("args", type_=Json()))
+)
+_FILED = Ready(select(commands.c.id).where(commands.c.key == bindparam("of_key")))
+_PENDING = Ready(
+    select(commands)
+    .where(commands.c.state == PENDING)
+    .order_by(commands.c.id)
+    .limit(bindparam("most", type_=Count))
+)
+_ABANDONED_BY = Ready(
+    select(commands.c.id)
+    .where(commands.c.state == RUNNING, commands.c.epoch < bindparam("before"))
+    .order_by(commands.c.id)
+)
+_TAKE = Ready(
+    update(commands)
+    .where(commands.c.id == bindparam("command_id"), commands.c.state == PENDING)
+    .values(state=literal(RUNNING), epoch=bindparam("epoch"))
+)
+_FINISH = Ready(
+    update(commands)
+    .where(
+        commands.c.id == bindparam("command_id"),
+        or_(commands.c.state == PENDING, commands.c.state == RUNNING),
+    )
+    .values({name: bindparam(name) for name in ("state", "exit_code", "result", "done_at_us")})
+)
+
+
 def file(tx: Tx, command: NewCommand) -> int:
     """Ask for something; returns the id. The same key is the same command."""
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    row = {**asdict(command), "state": PENDING}
-    tx.execute(onto(commands).values(row).on_conflict_do_nothing(index_elements=["key"]))
-    known = select(commands.c.id).where(commands.c.key == command.key)
-    return int(tx.execute(known).scalar_one())
+    _FILE.run(tx, **{**asdict(command), "state": PENDING})
+    return int(_FILED.value(tx, of_key=command.key))
 
 
 def pending(tx: Tx, limit: int = 1000) -> list[Command]:
@@ -75,14 +106,12 @@ def pending(tx: Tx, limit: int = 1000) -> list[Command]:
 
     So many that a kill is seen behind a script's steps, which wait for a cycle each.
     """
-    query = select(commands).where(commands.c.state == PENDING)
-    return _read(tx, query.order_by(commands.c.id).limit(limit))
+    return [Command(**row) for row in _PENDING.records(tx, most=limit)]
 
 
 def take(tx: Tx, command_id: int, epoch: int) -> bool:
     """Begin a command; False if it has been begun or has expired."""
-    begun = update(commands).where(commands.c.id == command_id, commands.c.state == PENDING)
-    return tx.execute(begun.values(state=RUNNING, epoch=epoch)).rowcount == 1
+    return _TAKE.run(tx, command_id=command_id, epoch=epoch) == 1
 
 
 def finish(
@@ -91,10 +120,8 @@ def finish(
     """Answer a command, begun or not; False if it has its answer already."""
     if state not in FINISHED:
         raise ValueError(f"{state} is no end of a command")
-    unanswered = commands.c.state.in_((PENDING, RUNNING))
     answer = {"state": state, "exit_code": int(exit_code), "result": dict(result)}
-    ended = update(commands).where(commands.c.id == command_id, unanswered)
-    return tx.execute(ended.values(**answer, done_at_us=at_us)).rowcount == 1
+    return _FINISH.run(tx, command_id=command_id, **answer, done_at_us=at_us) == 1
 
 
 def get(tx: Tx, command_id: int) -> Command | None:
@@ -121,8 +148,7 @@ def abandoned(tx: Tx, epoch: int, at_us: int) -> list[int]:
 
     Nobody knows how far it came, so it is not begun again.
     """
-    begun = (commands.c.state == RUNNING, commands.c.epoch < epoch)
-    left = list(tx.execute(select(commands.c.id).where(*begun).order_by(commands.c.id)).scalars())
+    left = [command_id for (command_id,) in _ABANDONED_BY.rows(tx, before=epoch)]
     _answer(tx, left, {"state": FAILED, "exit_code": Exit.FAILED.value}, _ABANDONED, at_us)
     return left
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -25,10 +27,13 @@ from daemon.store.types import canonical, read_json
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 SQLITE_WAL_FIXED = (3, 51, 3)
 """Older versions can lose a commit when two connections write and checkpoint at once."""
+
+OURS = "daemon"
+"""How our way of speaking SQLite is called in the URL of an engine."""
 
 WAL_ATTEMPTS = 10
 """How often a new file is switched to a write-ahead log while others do the same."""
@@ -123,13 +128,34 @@ def _sqlite(url: URL, options: Options, *, writing: bool) -> Engine:
             "pool_timeout": options.statement_timeout_s,
         }
     engine = create_engine(
-        "sqlite://", creator=lambda: _connect_sqlite(url.database or "", options, writing), **pool
+        f"sqlite+{OURS}://",
+        creator=lambda: _connect_sqlite(url.database or "", options, writing),
+        begin="BEGIN IMMEDIATE" if writing else "BEGIN",
+        **pool,
     )
-    begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     if not memory and not writing:
         _give_up_late_statements(engine, options.statement_timeout_s)
     return engine
+
+
+class OurSqlite(SQLiteDialect_pysqlite):
+    """SQLite, whose transactions begin when we say so, and how.
+
+    The driver would leave that to the first statement that writes.
+    """
+
+    supports_statement_cache = True
+
+    def __init__(self, begin: str = "BEGIN", **options: Any) -> None:
+        super().__init__(**options)
+        self._begin = begin
+
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        """Begin a transaction."""
+        dbapi_connection.cursor().execute(self._begin)
+
+
+registry.register(f"sqlite.{OURS}", __name__, OurSqlite.__name__)
 
 
 class _Deadline:

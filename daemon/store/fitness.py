@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import bindparam, func, select
 
+from daemon.store import upsert
+from daemon.store.ready import Ready
 from daemon.store.samples import FAULT_BUCKET_US, declare
 from daemon.store.tables import sample_faults, signal_states, signals
 
@@ -67,35 +67,36 @@ def put_states(tx: Tx, judged: Mapping[str, tuple[str, str | None]], at_us: int)
     return turns
 
 
+_STATES = Ready(
+    select(signals.c.name, signal_states.c.state, signal_states.c.since_us, signal_states.c.detail)
+    .join(signal_states, signal_states.c.signal_id == signals.c.id)
+    .order_by(signals.c.name)
+)
+
+
 def states(tx: Tx) -> dict[str, Judged]:
     """Read what was judged of every signal."""
-    columns = signal_states.c
-    query = select(signals.c.name, columns.state, columns.since_us, columns.detail).join(
-        signal_states, columns.signal_id == signals.c.id
-    )
-    return {name: Judged(*judged) for name, *judged in tx.execute(query.order_by(signals.c.name))}
+    return {name: Judged(*judged) for name, *judged in _STATES.rows(tx)}
+
+
+_REFUSED = Ready(
+    select(signals.c.name, sample_faults.c.fault, func.sum(sample_faults.c.n))
+    .join(sample_faults, sample_faults.c.signal_id == signals.c.id)
+    .where(sample_faults.c.bucket_us >= bindparam("since_us"))
+    .group_by(signals.c.name, sample_faults.c.fault)
+)
 
 
 def refused(tx: Tx, names: Iterable[str], since_us: int) -> dict[str, dict[str, int]]:
     """Count what was refused of signals since a moment, by reason; whole minutes only."""
-    columns = sample_faults.c
-    query = (
-        select(signals.c.name, columns.fault, func.sum(columns.n))
-        .join(sample_faults, columns.signal_id == signals.c.id)
-        .where(
-            signals.c.name.in_(list(names)),
-            columns.bucket_us >= since_us - since_us % FAULT_BUCKET_US,
-        )
-        .group_by(signals.c.name, columns.fault)
-    )
-    found: dict[str, dict[str, int]] = {}
-    for name, fault, count in tx.execute(query):
-        found.setdefault(name, {})[fault] = int(count)
+    wanted, found = set(names), dict[str, dict[str, int]]()
+    for name, fault, count in _REFUSED.rows(tx, since_us=since_us - since_us % FAULT_BUCKET_US):
+        if name in wanted:
+            found.setdefault(name, {})[fault] = int(count)
     return found
 
 
 def _write(tx: Tx, rows: list[dict[str, object]]) -> None:
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
-    statement = onto(signal_states)
+    statement = upsert.insert(tx, signal_states)
     new = {name: statement.excluded[name] for name in ("state", "since_us", "detail")}
     tx.execute(statement.on_conflict_do_update(index_elements=["signal_id"], set_=new), rows)

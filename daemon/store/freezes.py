@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, insert, or_, select, update
 
+from daemon.store.ready import Ready
 from daemon.store.tables import freezes
 from daemon.store.types import Micros
 
@@ -76,8 +77,8 @@ def current(tx: Tx, now_us: int) -> list[Freeze]:
 
 def listed(tx: Tx, now_us: int, *, every: bool = False) -> list[Freeze]:
     """Read the freezes that are in force or still to come, or every one there ever was."""
-    query = _EVERY if every else _LISTED
-    return [Freeze(**row) for row in tx.execute(query, {"now_us": now_us}).mappings()]
+    found = _EVERY.records(tx) if every else _LISTED.records(tx, now_us=now_us)
+    return [Freeze(**row) for row in found]
 
 
 def recurring(tx: Tx) -> list[Freeze]:
@@ -114,8 +115,10 @@ def _read(tx: Tx, query: Select[Any]) -> list[Freeze]:
     return [Freeze(**row) for row in tx.execute(query.order_by(freezes.c.id)).mappings()]
 
 
-# Built once: every cycle asks.
-_EVERY = select(freezes).order_by(freezes.c.id)
-_LISTED = _EVERY.where(
-    _standing(), or_(_not_over(bindparam("now_us", type_=Micros)), freezes.c.cron.is_not(None))
+_IN_ORDER = select(freezes).order_by(freezes.c.id)
+_EVERY = Ready(_IN_ORDER)
+_LISTED = Ready(
+    _IN_ORDER.where(
+        _standing(), or_(_not_over(bindparam("now_us", type_=Micros)), freezes.c.cron.is_not(None))
+    )
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from daemon.errors import StoreError
-from daemon.store import chain, migrate, structure
+from daemon.store import chain, schema, structure
 from daemon.store.engine import wal_warning
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ def engine_faults(store: Store) -> Iterator[Finding]:
 
 
 def _schema(store: Store) -> Iterator[Finding]:
-    migrate.require_current(store)
-    yield Finding("schema", OK, f"at {migrate.head()}, the newest this program knows")
+    schema.require_current(store)
+    yield Finding("schema", OK, f"at {schema.head()}, the newest this program knows")
 
 
 def _files(store: Store, limits: Limits) -> Iterator[Finding]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import select, text
 
 from daemon.store import chain
-from daemon.store.tables import decision_repeats, decisions, events, rule_history
+from daemon.store.ready import Ready
+from daemon.store.tables import decisions, events, rule_history
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,14 +78,13 @@ def _row(entry: Entry) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in _FIELDS[type(entry)]}
 
 
-def _repeat(insert: Any) -> Any:
-    """Build the statement that most cycles run, once."""
-    statement = insert(decision_repeats)
-    again = {"n": decision_repeats.c.n + 1, "last_at_us": statement.excluded.last_at_us}
-    return statement.on_conflict_do_update(index_elements=["seq"], set_=again)
-
-
-_REPEAT = {"postgresql": _repeat(postgres_insert), "sqlite": _repeat(sqlite_insert)}
+_REPEAT = Ready(
+    text(
+        "INSERT INTO decision_repeats (seq, n, last_at_us) VALUES (:seq, 1, :at_us)"
+        " ON CONFLICT (seq) DO UPDATE"
+        " SET n = decision_repeats.n + 1, last_at_us = excluded.last_at_us"
+    )
+)
 
 
 def append(tx: Tx, entry: Entry) -> int:
@@ -104,7 +102,7 @@ def append_all(tx: Tx, entries: Sequence[Entry]) -> list[int]:
 
 def repeat(tx: Tx, seq: int, at_us: int) -> None:
     """Count a cycle that came to the same decision again."""
-    tx.execute(_REPEAT[tx.dialect.name], {"seq": seq, "n": 1, "last_at_us": at_us})
+    _REPEAT.run(tx, seq=seq, at_us=at_us)
 
 
 def read(tx: Tx, stream: str, *, after: int = 0, limit: int = 1_000) -> list[dict[str, Any]]:

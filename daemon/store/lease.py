@@ -18,20 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import bindparam, select, text, update
 
 from daemon.clock import MICROS
 from daemon.errors import NotLeader
+from daemon.store import upsert
 from daemon.store.lockfile import FileLock, is_held
+from daemon.store.ready import Ready
 from daemon.store.tables import lease
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
-
-    from sqlalchemy import RowMapping
 
     from daemon.clock import Clock
     from daemon.store.store import Store, Tx
@@ -48,13 +46,23 @@ LOOK_US = MICROS
 LOOK_S = 0.2
 """How often a reader looks for a beat."""
 
-# Written as text: it is run in every transaction of a leader.
-_FENCE = (
-    "UPDATE lease SET beat = beat + 1, beat_at_us = {0}"
-    " WHERE name = {0} AND epoch = {0} AND holder = {0} AND released_at_us IS NULL"
+_FENCE = Ready(
+    text(
+        "UPDATE lease SET beat = beat + 1, beat_at_us = :at_us"
+        " WHERE name = :name AND epoch = :epoch AND holder = :holder AND released_at_us IS NULL"
+    )
 )
-_FENCES = {"sqlite": _FENCE.format("?"), "postgresql": _FENCE.format("%s")}
-_ONLY = select(lease).where(lease.c.name == NAME)
+_ONLY = Ready(select(lease).where(lease.c.name == NAME))
+_AS_SEEN = (
+    lease.c.name == NAME,
+    lease.c.epoch == bindparam("seen_epoch"),
+    lease.c.beat == bindparam("seen_beat"),
+)
+_FREE = Ready(select(lease.c.name).where(*_AS_SEEN).with_for_update(skip_locked=True))
+_ENTRY = ("holder", "beat", "ttl_s", "since_us", "beat_at_us", "released_at_us", "about")
+_FOLLOW = Ready(
+    update(lease).where(*_AS_SEEN).values({name: bindparam(name) for name in ("epoch", *_ENTRY)})
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +177,8 @@ class Lease:
         if not self._lock_is_ours():
             self._lose()
             raise _not_leader("the lock file was deleted, and somebody else may hold a new one")
-        given = (self.clock.now_us(), NAME, self.epoch, self.holder)
-        if tx.exec_driver_sql(_FENCES[tx.dialect.name], given).rowcount != 1:
+        given = {"name": NAME, "epoch": self.epoch, "holder": self.holder}
+        if _FENCE.run(tx, at_us=self.clock.now_us(), **given) != 1:
             self._lose()
             raise _not_leader(f"epoch {self.epoch} has ended: another process has taken over")
 
@@ -233,7 +241,7 @@ class Lease:
     def _take_row(self, *, certain: bool) -> int | None:
         """Enter this process in the row; ``certain`` where a lock proves that nobody else leads."""
         with self.store.write() as tx:
-            row = tx.execute(_ONLY).mappings().one_or_none()
+            row = next(iter(_ONLY.records(tx)), None)
             if row is None:
                 return self._first(tx)
             if not certain and not self._may_follow(row):
@@ -241,20 +249,19 @@ class Lease:
             return self._follow(tx, row)
 
     def _first(self, tx: Tx) -> int | None:
-        onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
         row = {"name": NAME, "epoch": 1, **self._entry()}
-        made = onto(lease).values(row).on_conflict_do_nothing().returning(lease.c.epoch)
+        made = (
+            upsert.insert(tx, lease).values(row).on_conflict_do_nothing().returning(lease.c.epoch)
+        )
         return tx.execute(made).scalar_one_or_none()
 
-    def _follow(self, tx: Tx, row: RowMapping) -> int | None:
+    def _follow(self, tx: Tx, row: Mapping[str, Any]) -> int | None:
         """Take over the row as it was seen; not if it is locked, for then its leader is writing."""
-        seen = (lease.c.name == NAME, lease.c.epoch == row["epoch"], lease.c.beat == row["beat"])
-        free = select(lease.c.name).where(*seen).with_for_update(skip_locked=True)
-        if tx.execute(free).first() is None:
+        seen = {"seen_epoch": row["epoch"], "seen_beat": row["beat"]}
+        if _FREE.first(tx, **seen) is None:
             return None
         epoch, self.followed = int(row["epoch"]) + 1, _holder(row)
-        changed = update(lease).where(*seen).values(epoch=epoch, **self._entry())
-        return epoch if tx.execute(changed).rowcount == 1 else None
+        return epoch if _FOLLOW.run(tx, epoch=epoch, **self._entry(), **seen) == 1 else None
 
     def _entry(self) -> dict[str, Any]:
         now_us = self.clock.now_us()
@@ -268,7 +275,7 @@ class Lease:
             "about": self.about,
         }
 
-    def _may_follow(self, row: RowMapping) -> bool:
+    def _may_follow(self, row: Mapping[str, Any]) -> bool:
         """Judge whether the one in the row has let go or is dead, by what was seen of it so far."""
         seen, now_us = _holder(row), self.clock.elapsed_us()
         before, self.rival = self.rival, seen
@@ -286,7 +293,7 @@ class Lease:
 def held_by(store: Store) -> Holder | None:
     """Say who leads, or led last; None if nobody ever did."""
     with store.read() as view:
-        row = view.execute(_ONLY).mappings().one_or_none()
+        row = next(iter(_ONLY.records(view)), None)
     if row is None:
         return None
     path = lock_path(store)
@@ -320,7 +327,7 @@ def lock_path(store: Store) -> Path | None:
     return path.with_name(path.name + ".lock")
 
 
-def _holder(row: RowMapping, *, running: bool | None = None) -> Holder:
+def _holder(row: Mapping[str, Any], *, running: bool | None = None) -> Holder:
     return Holder(
         holder=row["holder"],
         epoch=int(row["epoch"]),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from daemon.store import upsert
 from daemon.store.tables import source_marks
 
 if TYPE_CHECKING:
@@ -18,9 +17,8 @@ if TYPE_CHECKING:
 
 def put(tx: Tx, source: str, mark: Mapping[str, Any], at_us: int) -> None:
     """Write down how far a source was read."""
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     values = {"mark": dict(mark), "at_us": at_us}
-    statement = onto(source_marks).values(source=source, **values)
+    statement = upsert.insert(tx, source_marks).values(source=source, **values)
     tx.execute(statement.on_conflict_do_update(index_elements=["source"], set_=values))
 
 

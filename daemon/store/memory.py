@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from daemon.errors import StoreError
+from daemon.store.ready import Ready
 from daemon.store.tables import memory
 
 if TYPE_CHECKING:
@@ -16,19 +17,19 @@ if TYPE_CHECKING:
 
     from daemon.store.store import Tx
 
-_READ = select(*(column for column in memory.c if column.name != "id"))
+_READ = Ready(select(*(column for column in memory.c if column.name != "id")))
 
-# Written as text, and encoded past the careful form that hashes need: it is run in every cycle.
+# Encoded past the careful form that hashes need: it is run in every cycle.
 _REMEMBER = (
     "INSERT INTO memory (id, at_us, block, policy, mode, epoch, state)"
-    " VALUES (1, {0}, {0}, {0}, {0}, {0}, {1})"
+    " VALUES (1, :at_us, :block, :policy, :mode, :epoch, {})"
     " ON CONFLICT (id) DO UPDATE SET at_us = excluded.at_us, block = excluded.block,"
     " policy = excluded.policy, mode = excluded.mode, epoch = excluded.epoch,"
     " state = excluded.state"
 )
 _WAYS = {
-    "sqlite": _REMEMBER.format("?", "?"),
-    "postgresql": _REMEMBER.format("%s", "CAST(%s AS jsonb)"),
+    "sqlite": Ready(text(_REMEMBER.format(":state"))),
+    "postgresql": Ready(text(_REMEMBER.format("CAST(:state AS jsonb)"))),
 }
 
 
@@ -52,11 +53,18 @@ def remember(tx: Tx, known: Memory) -> None:
         state = json.dumps(known.state, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise StoreError(f"what the core knows cannot be written down: {error}") from error
-    given = (known.at_us, known.block, known.policy, str(known.mode), known.epoch, state)
-    tx.exec_driver_sql(_WAYS[tx.dialect.name], given)
+    _WAYS[tx.dialect.name].run(
+        tx,
+        at_us=known.at_us,
+        block=known.block,
+        policy=known.policy,
+        mode=str(known.mode),
+        epoch=known.epoch,
+        state=state,
+    )
 
 
 def recall(tx: Tx) -> Memory | None:
     """Read what the core knew last; None before its first cycle."""
-    row = tx.execute(_READ).mappings().one_or_none()
-    return None if row is None else Memory(**row)
+    found = _READ.records(tx)
+    return Memory(**found[0]) if found else None

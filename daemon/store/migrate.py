@@ -7,17 +7,23 @@ database as it was. Two daemons that start at once do not upgrade twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-import daemon
 from daemon.errors import SchemaMismatch, StoreError
+from daemon.store.schema import (
+    VERSION_TABLE,
+    current,
+    head,
+    home,
+    known,
+    refuse_newer,
+    require_current,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +32,18 @@ if TYPE_CHECKING:
 
     from daemon.store.store import Store
 
-VERSION_TABLE = "daemon_schema_version"
+__all__ = [
+    "VERSION_TABLE",
+    "Revision",
+    "current",
+    "downgrade",
+    "head",
+    "home",
+    "require_current",
+    "revisions",
+    "upgrade",
+]
+
 UPGRADE_LOCK = 7_366_544_101
 """Key of the Postgres advisory lock that is held while the schema changes."""
 
@@ -40,66 +57,25 @@ class Revision:
     applied: bool
 
 
-def home() -> Path:
-    """Find the folder that holds `alembic.ini`: in the checkout, or shipped inside the wheel."""
-    package = Path(daemon.__file__).parent
-    shipped = package / "_shipped"
-    return shipped if shipped.is_dir() else package.parent
-
-
 def _config(connection: Connection | None = None) -> Config:
     config = Config(home() / "alembic.ini")
     config.attributes["connection"] = connection
     return config
 
 
-def head() -> str:
-    """Name the newest revision this program knows."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
-
-
-def revisions(current: str | None) -> list[Revision]:
+def revisions(at: str | None) -> list[Revision]:
     """List every revision, oldest first, and which of them the database has."""
     scripts = ScriptDirectory.from_config(_config())
     listed = [
         (script.revision, (script.doc or "").splitlines()[0])
         for script in reversed(list(scripts.walk_revisions()))
     ]
-    known = [revision for revision, _ in listed]
-    done = known.index(current) + 1 if current in known else 0
+    ids = [revision for revision, _ in listed]
+    done = ids.index(at) + 1 if at in ids else 0
     return [
         Revision(revision, summary, place < done)
         for place, (revision, summary) in enumerate(listed)
     ]
-
-
-def current(connection: Connection) -> str | None:
-    """Read which revision the database is at; None where there is no schema of ours."""
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    return context.get_current_revision()
-
-
-def require_current(store: Store) -> None:
-    """Refuse a database whose schema is older or newer than this program.
-
-    Raises:
-        SchemaMismatch: with the command, or the advice, that settles it.
-    """
-    with store.read() as view:
-        have = current(view)
-    if have == head():
-        return
-    if have is None:
-        raise SchemaMismatch(
-            f"{store.name} has no schema of the daemon yet",
-            hint="create it with: daemon db upgrade",
-        )
-    if have not in {revision.id for revision in revisions(None)}:
-        raise _newer(store, have)
-    raise SchemaMismatch(
-        f"{store.name} is at schema {have}; this program needs {head()}",
-        hint="upgrade it with: daemon db upgrade (or set database.auto_upgrade)",
-    )
 
 
 def upgrade(
@@ -127,10 +103,9 @@ def downgrade(store: Store, target: str) -> list[str]:
 
 
 def _require_known(target: str, end: str) -> None:
-    known = [revision.id for revision in revisions(None)]
-    if target not in {*known, end}:
+    if target not in {*known(), end}:
         raise SchemaMismatch(
-            f"there is no revision {target!r}", hint=f"this program knows: {', '.join(known)}"
+            f"there is no revision {target!r}", hint=f"this program knows: {', '.join(known())}"
         )
 
 
@@ -160,25 +135,11 @@ def _exclusively(
         if store.dialect == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-        _refuse_newer(connection, store)
+        refuse_newer(store, current(connection))
         config = _config(connection)
         config.attributes["on_step"] = note
         act(config)
         _refuse_broken_references(connection, store)
-
-
-def _refuse_newer(connection: Connection, store: Store) -> None:
-    have = current(connection)
-    if have is not None and have not in {revision.id for revision in revisions(None)}:
-        raise _newer(store, have)
-
-
-def _newer(store: Store, have: str) -> SchemaMismatch:
-    return SchemaMismatch(
-        f"{store.name} is at schema {have}, which is newer than this program"
-        f" (version {daemon.__version__} knows up to {head()})",
-        hint="install the newer version that upgraded it, or restore a backup from before",
-    )
 
 
 def _enforce_foreign_keys(connection: Connection, store: Store, *, on: bool) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
+from daemon.store.ready import Ready
 from daemon.store.tables import proposals
+from daemon.store.types import Count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +62,11 @@ def get(tx: Tx, proposal_id: int) -> Proposal | None:
 
 def listed(tx: Tx, state: str | None = None, limit: int = 50) -> list[Proposal]:
     """Read the newest proposals, of one state or of all."""
-    query = select(proposals).order_by(proposals.c.id.desc()).limit(limit)
-    return _read(tx, query if state is None else query.where(proposals.c.state == state))
+    if state is None:
+        found = _NEWEST.records(tx, most=limit)
+    else:
+        found = _NEWEST_OF.records(tx, state=state, most=limit)
+    return [Proposal(**row) for row in found]
 
 
 def decide(tx: Tx, proposal_id: int, state: str, by: str, at_us: int) -> bool:
@@ -88,3 +93,8 @@ def expire(tx: Tx, now_us: int) -> list[int]:
 
 def _read(tx: Tx, query: Select[Any]) -> list[Proposal]:
     return [Proposal(**row) for row in tx.execute(query).mappings()]
+
+
+_IN_ORDER = select(proposals).order_by(proposals.c.id.desc()).limit(bindparam("most", type_=Count))
+_NEWEST = Ready(_IN_ORDER)
+_NEWEST_OF = Ready(_IN_ORDER.where(proposals.c.state == bindparam("state")))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import bindparam, insert, select, update
 
+from daemon.store import upsert
+from daemon.store.ready import Ready
 from daemon.store.tables import policies, rule_history, rules
 
 if TYPE_CHECKING:
@@ -60,7 +60,20 @@ class RuleRow:
 _VALUES = select(
     *(column for column in rules.c if column.name not in {"policy", "retired_at_us"})
 ).where(rules.c.retired_at_us.is_(None))
-_IN_ORDER = _VALUES.order_by(rules.c.name)
+_IN_ORDER = Ready(_VALUES.order_by(rules.c.name))
+_NAMES = Ready(select(rules.c.name))
+_SEEN = Ready(select(policies.c.at_us).where(policies.c.digest == bindparam("known_digest")))
+_DESCRIBED = (*(field.name for field in fields(RuleLimits)), "policy", "retired_at_us")
+_DESCRIBE = Ready(
+    update(rules)
+    .where(rules.c.name == bindparam("rule"))
+    .values({name: bindparam(name) for name in _DESCRIBED})
+)
+_RETIRE = Ready(
+    update(rules)
+    .where(rules.c.name == bindparam("rule"), rules.c.retired_at_us.is_(None))
+    .values(retired_at_us=bindparam("retired_at_us"))
+)
 
 
 def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: int) -> list[str]:
@@ -71,29 +84,24 @@ def adopt_policy(tx: Tx, policy: Policy, limits: Sequence[RuleLimits], at_us: in
     A new rule that has a history starts at the last value of it, if that is
     within bounds, and otherwise at its ``init``.
     """
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     # Asked first: the table is append-only, and the guard on SQLite that stops
     # INSERT OR REPLACE refuses a row that is there before any conflict is settled.
-    seen = select(policies.c.at_us).where(policies.c.digest == policy.digest)
-    if tx.execute(seen).first() is None:
+    if _SEEN.first(tx, known_digest=policy.digest) is None:
         tx.execute(
-            onto(policies)
+            upsert.insert(tx, policies)
             .values(**asdict(policy), at_us=at_us)
             .on_conflict_do_nothing(index_elements=["digest"])
         )
-    known = set(tx.execute(select(rules.c.name)).scalars())
+    known = {name for (name,) in _NAMES.rows(tx)}
     for rule in limits:
-        fields = {**asdict(rule), "policy": policy.digest, "retired_at_us": None}
+        given = {**asdict(rule), "policy": policy.digest, "retired_at_us": None}
         if rule.name in known:
-            tx.execute(update(rules).where(rules.c.name == rule.name).values(fields))
+            _DESCRIBE.run(tx, rule=rule.name, **given)
         else:
-            tx.execute(insert(rules).values({**fields, **_start(tx, rule)}))
+            tx.execute(insert(rules).values({**given, **_start(tx, rule)}))
     named = [rule.name for rule in limits]
-    tx.execute(
-        update(rules)
-        .where(rules.c.name.not_in(named), rules.c.retired_at_us.is_(None))
-        .values(retired_at_us=at_us)
-    )
+    for name in sorted(known.difference(named)):
+        _RETIRE.run(tx, rule=name, retired_at_us=at_us)
     return [name for name in named if name not in known]
 
 
@@ -112,8 +120,7 @@ def _start(tx: Tx, rule: RuleLimits) -> dict[str, Any]:
 
 def values(tx: Tx) -> dict[str, RuleRow]:
     """Read where every rule stands that is not retired, by name."""
-    found = tx.execute(_IN_ORDER).mappings()
-    return {row["name"]: RuleRow(**row) for row in found}
+    return {row["name"]: RuleRow(**row) for row in _IN_ORDER.records(tx)}
 
 
 def policy_in_force(tx: Tx) -> str | None:

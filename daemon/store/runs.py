@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, select, text, update
+from sqlalchemy import Select, bindparam, func, select, text, update
 
+from daemon.store.ready import Ready
 from daemon.store.samples import lookup
 from daemon.store.tables import (
     changes,
@@ -36,6 +37,37 @@ LOOP_KEY = "loop:"
 """How the idempotency keys of changes begin that the core judges, whoever asked for them."""
 
 PAGE = 500
+
+_OPEN_OF_LOOP = Ready(
+    select(changes.c.rule, changes.c.id, changes.c.state).where(
+        text(IS_OPEN), changes.c.idempotency_key.startswith(LOOP_KEY)
+    )
+)
+_LAST_DECISION = Ready(select(func.coalesce(func.max(decisions.c.seq), 0)))
+_NEWEST_OF_LOOP = Ready(
+    select(decisions.c.seq, decisions.c.at_us)
+    .where(decisions.c.kind != DecisionKind.COMMAND)
+    .order_by(decisions.c.seq.desc())
+    .limit(1)
+)
+_REPEATED = Ready(
+    select(decision_repeats.c.last_at_us).where(decision_repeats.c.seq == bindparam("of_seq"))
+)
+_VALUES = Ready(
+    select(rule_history.c.at_us, rule_history.c.rule, rule_history.c.old, rule_history.c.new)
+    .where(rule_history.c.at_us >= bindparam("since_us"))
+    .order_by(rule_history.c.at_us, rule_history.c.seq)
+)
+_PUT_IN_FORCE = Ready(
+    update(rules)
+    .where(rules.c.name == bindparam("rule"))
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("value", "change_id", "changed_at_us", "cooldown_until_us")
+        }
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,15 +143,12 @@ def extent(tx: Tx, names: Iterable[str]) -> Extent:
 
 def open_of_loop(tx: Tx) -> dict[str, tuple[int, str]]:
     """Read the open changes that the core judges: of each rule its id and its state."""
-    columns = select(changes.c.rule, changes.c.id, changes.c.state)
-    mine = changes.c.idempotency_key.startswith(LOOP_KEY)
-    found = tx.execute(columns.where(text(IS_OPEN), mine))
-    return {row.rule: (row.id, row.state) for row in found}
+    return {rule: (change_id, state) for rule, change_id, state in _OPEN_OF_LOOP.rows(tx)}
 
 
 def last_decision(tx: Tx) -> int:
     """Give the place of the newest decision."""
-    return int(tx.execute(select(func.coalesce(func.max(decisions.c.seq), 0))).scalar_one())
+    return int(_LAST_DECISION.value(tx))
 
 
 def policies_since(tx: Tx, seq: int) -> list[str]:
@@ -137,22 +166,18 @@ def last_cycle_us(tx: Tx) -> int:
 
 def judged_until_us(tx: Tx) -> int:
     """Give the moment up to which the newest cycle has judged what was measured."""
-    of_loop = decisions.c.kind != DecisionKind.COMMAND
-    newest = select(decisions.c.seq, decisions.c.at_us).where(of_loop)
-    row = tx.execute(newest.order_by(decisions.c.seq.desc()).limit(1)).one_or_none()
-    if row is None:
+    newest = _NEWEST_OF_LOOP.first(tx)
+    if newest is None:
         return 0
-    again = select(decision_repeats.c.last_at_us).where(decision_repeats.c.seq == row.seq)
-    return max(int(row.at_us), int(tx.execute(again).scalar_one_or_none() or 0))
+    seq, at_us = newest
+    return max(int(at_us), int(_REPEATED.value(tx, of_seq=seq) or 0))
 
 
 def values(tx: Tx, since_us: int = 0) -> list[tuple[int, str, float | None, float]]:
     """Read every value that rules were given since a moment: when, which, from, to."""
-    columns = rule_history.c
-    query = select(columns.at_us, columns.rule, columns.old, columns.new)
-    query = query.where(columns.at_us >= since_us)
-    found = tx.execute(query.order_by(columns.at_us, columns.seq))
-    return [(row.at_us, row.rule, row.old, row.new) for row in found]
+    return [
+        (at_us, rule, old, new) for at_us, rule, old, new in _VALUES.rows(tx, since_us=since_us)
+    ]
 
 
 def _one(tx: Tx, query: Select[Any]) -> dict[str, Any] | None:
@@ -165,12 +190,11 @@ def put_in_force(
     tx: Tx, rule: str, value: float, *, change_id: int | None, at_us: int, cooldown_us: int
 ) -> None:
     """Say where a rule stands now, and until when it rests."""
-    statement = update(rules).where(rules.c.name == rule)
-    tx.execute(
-        statement.values(
-            value=value,
-            change_id=change_id,
-            changed_at_us=at_us,
-            cooldown_until_us=at_us + cooldown_us,
-        )
+    _PUT_IN_FORCE.run(
+        tx,
+        rule=rule,
+        value=value,
+        change_id=change_id,
+        changed_at_us=at_us,
+        cooldown_until_us=at_us + cooldown_us,
     )

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import bindparam, select, text, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Text, bindparam, select, text, update
 
 from daemon.clock import MICROS
-from daemon.store.tables import sample_faults, signals
+from daemon.store import upsert
+from daemon.store.ready import Ready
+from daemon.store.tables import signals
 from daemon.store.types import LARGEST
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ FAULT_BUCKET_US = 60 * MICROS
 ROLLUP_GRACE_US = 60 * MICROS
 """Only samples older than this can fall into a bucket that somebody rolls up."""
 
-_INSERT_SQLITE = "INSERT INTO samples VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_INSERT_SQLITE = Ready(
+    text("INSERT INTO samples VALUES (:signal_id, :at_us, :value) ON CONFLICT DO NOTHING")
+)
 _INSERT_POSTGRES = """
 WITH written AS (
   INSERT INTO samples (signal_id, at_us, value)
@@ -42,11 +45,33 @@ WITH written AS (
 SELECT signal_id, count(*) FROM written GROUP BY signal_id
 """
 
-# Built once: they are run for every batch and every window.
-_ALL = select(
+_IN_ORDER = select(
     signals.c.id, signals.c.name, signals.c.rolled_until_us, signals.c.pruned_until_us
 ).order_by(signals.c.id)
-_NAMED = _ALL.where(signals.c.name.in_(bindparam("names", expanding=True)))
+_ALL = Ready(_IN_ORDER)
+
+
+_REOPEN = Ready(
+    text(
+        "UPDATE signals SET rolled_until_us ="
+        " CASE WHEN rolled_until_us > :oldest THEN :oldest ELSE rolled_until_us END"
+        " WHERE id = :id"
+    )
+)
+_COUNT_FAULT = Ready(
+    text(
+        "INSERT INTO sample_faults (signal_id, bucket_us, fault, n)"
+        " VALUES (:signal_id, :bucket_us, :fault, :n)"
+        " ON CONFLICT (signal_id, bucket_us, fault) DO UPDATE SET n = sample_faults.n + excluded.n"
+    )
+)
+
+
+@lru_cache(maxsize=64)
+def _named(count: int) -> Ready:
+    """Give the statement that reads so many signals by name; they are the same again and again."""
+    places = [bindparam(f"name_{place}", type_=Text) for place in range(count)]
+    return Ready(_IN_ORDER.where(signals.c.name.in_(places)))
 
 
 class Sample(NamedTuple):
@@ -99,9 +124,8 @@ def declare(
     known = lookup(tx, wanted)
     missing = [name for name in wanted if name not in known]
     if missing:
-        onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
         tx.execute(
-            onto(signals).on_conflict_do_nothing(),
+            upsert.insert(tx, signals).on_conflict_do_nothing(),
             [{"name": name, "created_at_us": at_us} for name in missing],
         )
     given = {key: value for key, value in asdict(about or About()).items() if value is not None}
@@ -112,8 +136,12 @@ def declare(
 
 def lookup(tx: Tx, names: Iterable[str] | None = None) -> dict[str, Signal]:
     """Read signals by name, or all of them."""
-    found = tx.execute(_ALL) if names is None else tx.execute(_NAMED, {"names": list(names)})
-    return {row.name: Signal(*row) for row in found}
+    if names is None:
+        found = _ALL.rows(tx)
+    else:
+        given = {f"name_{place}": name for place, name in enumerate(names)}
+        found = _named(len(given)).rows(tx, **given) if given else []
+    return {row[1]: Signal(*row) for row in found}
 
 
 def ingest(
@@ -195,7 +223,7 @@ def _write(tx: Tx, sound: dict[Signal, list[tuple[int, int, float]]]) -> dict[Si
     """Insert rows, past the layer that would turn them into dictionaries; count what went in."""
     if tx.dialect.name == "sqlite":
         return {
-            signal: tx.exec_driver_sql(_INSERT_SQLITE, rows).rowcount if rows else 0
+            signal: _INSERT_SQLITE.run_all(tx, rows) if rows else 0
             for signal, rows in sound.items()
         }
     rows = [row for part in sound.values() for row in part]
@@ -218,20 +246,12 @@ def _reopen_rollups(tx: Tx, signal: Signal, oldest_us: int, now_us: int) -> None
     starts now then waits until these samples are there for it to see.
     """
     if oldest_us < max(signal.rolled_until_us, now_us - ROLLUP_GRACE_US):
-        tx.execute(
-            text(
-                "UPDATE signals SET rolled_until_us ="
-                " CASE WHEN rolled_until_us > :oldest THEN :oldest ELSE rolled_until_us END"
-                " WHERE id = :id"
-            ),
-            {"oldest": oldest_us, "id": signal.id},
-        )
+        _REOPEN.run(tx, oldest=oldest_us, id=signal.id)
 
 
 def _record_faults(
     tx: Tx, faults: Mapping[str, Mapping[str, int]], known: dict[str, Signal], now_us: int
 ) -> None:
-    onto = postgres_insert if tx.dialect.name == "postgresql" else sqlite_insert
     rows = [
         {
             "signal_id": known[name].id,
@@ -242,12 +262,5 @@ def _record_faults(
         for name, counter in faults.items()
         for fault, count in counter.items()
     ]
-    if rows:
-        statement = onto(sample_faults)
-        tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=["signal_id", "bucket_us", "fault"],
-                set_={"n": sample_faults.c.n + statement.excluded.n},
-            ),
-            rows,
-        )
+    for row in rows:
+        _COUNT_FAULT.run(tx, **row)

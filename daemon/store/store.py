@@ -86,6 +86,10 @@ class Store:
         self.url = url
         self.engines = engines
         self.dialect = url.get_backend_name()
+        self._readers = {
+            patient: engines.reader.execution_options(**{PATIENT: patient})
+            for patient in (False, True)
+        }
 
     @classmethod
     def open(cls, url: str, options: Options | None = None) -> Self:
@@ -117,8 +121,7 @@ class Store:
         Its statements are given up after ``statement_timeout_s``, unless the
         caller is ``patient``: looking through a whole file takes its time.
         """
-        reader = self.engines.reader.execution_options(**{PATIENT: patient})
-        with self.translated(), reader.begin() as tx:
+        with self.translated(), self._readers[patient].begin() as tx:
             if patient and self.dialect == "postgresql":
                 tx.execute(text("SET LOCAL statement_timeout = 0"))
             yield tx

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Double, Integer, Text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.sqlite import REAL
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Dialect
 
 Count = BigInteger().with_variant(Integer(), "sqlite")
@@ -63,12 +66,15 @@ def read_json(text: str | bytes) -> Any:
 
     A whole number beyond 2**53 is refused on the way in, so it was a double.
     """
-    return json.loads(text, parse_int=_double_if_large)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
 def _double_if_large(digits: str) -> float:
     value = int(digits)
     return value if abs(value) <= MAX_EXACT_INT else float(value)
+
+
+_DECODER = json.JSONDecoder(parse_int=_double_if_large)
 
 
 class Json(TypeDecorator[Any]):
@@ -84,6 +90,8 @@ class Json(TypeDecorator[Any]):
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Choose the column type of this database."""
         if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import JSONB  # noqa: PLC0415 - slow, and others do without
+
             return dialect.type_descriptor(JSONB(none_as_null=True))
         return dialect.type_descriptor(Text())
 
@@ -91,15 +99,20 @@ class Json(TypeDecorator[Any]):
         """Check the value; SQLite gets it as canonical text."""
         if value is None:
             return None
-        _refuse_inexact(value)
-        text = canonical(value)
-        return value if dialect.name == "postgresql" else text
+        text = written(value)
+        return value if dialect.name == "postgresql" else str(text)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Read the value back."""
         if value is None or dialect.name == "postgresql":
             return value
         return read_json(value)
+
+
+class Written(str):
+    """JSON in its canonical form already: what is hashed and stored is written once."""
+
+    __slots__ = ()
 
 
 def canonical(value: Any) -> str:
@@ -113,57 +126,97 @@ def canonical(value: Any) -> str:
         ValueError: the value holds NaN, infinity, a NUL character, a lone
             surrogate, or something JSON has no form for.
     """
-    return json.dumps(
-        _normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _write(value, _whole)
 
 
-def _normal(value: Any) -> Any:
-    if isinstance(value, str):
+def written(value: Any) -> Written:
+    """Write JSON in that form to be stored.
+
+    Raises:
+        ValueError: as `canonical` does; or it holds a whole number that a reader of
+            JSON may get back changed.
+    """
+    return Written(_write(value, _exact))
+
+
+def _write(value: Any, whole: Callable[[int], str]) -> str:
+    """Write a value; ``whole`` writes what is an integer."""
+    kind = type(value)
+    if kind is float:
+        return _double(value)
+    if kind is str:
         return _text(value)
+    if kind is int:
+        return whole(value)
+    if kind is dict:
+        return _object(value, whole)
+    if kind is list:
+        return f"[{','.join([_write(item, whole) for item in value])}]"
+    return _rare(value, whole)
+
+
+def _rare(value: Any, whole: Callable[[int], str]) -> str:
+    """Write what is met less often, kinds of numbers, texts and lists among it."""
     if value is None or isinstance(value, bool):
-        return value
+        return _WORDS[value]
+    if isinstance(value, str):
+        return str(value) if isinstance(value, Written) else _text(str(value))
     if isinstance(value, int | float):
-        return _number(value)
+        return _double(value) if isinstance(value, float) else whole(value)
     if isinstance(value, dict):
-        return {_key(key): _normal(item) for key, item in value.items()}
+        return _object(value, whole)
     if isinstance(value, list | tuple):
-        return [_normal(item) for item in value]
+        return _write(list(value), whole)
     raise ValueError(f"{type(value).__name__} has no JSON form")
 
 
-def _number(value: float) -> float:
-    if abs(value) <= MAX_EXACT_INT:
-        return int(value) if value == int(value) else value
+_WORDS = {None: "null", True: "true", False: "false"}
+
+
+def _object(value: dict[Any, Any], whole: Callable[[int], str]) -> str:
     try:
-        value = float(value)
-    except OverflowError:
-        value = math.inf
+        keys = sorted(value)
+    except TypeError:  # not all of them are text, then; which not is told below
+        keys = list(value)
+    return f"{{{','.join([f'{_key(key)}:{_write(value[key], whole)}' for key in keys])}}}"
+
+
+def _double(value: float) -> str:
+    if -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
+        near = int(value)
+        return int.__repr__(near) if value == near else float.__repr__(value)
+    return _far(value)
+
+
+def _far(value: float) -> str:
     if not math.isfinite(value):
         raise ValueError("NaN, infinity and numbers beyond a double have no JSON form")
-    return value
+    return float.__repr__(value)
 
 
-def _refuse_inexact(value: Any) -> None:
-    """Refuse whole numbers that a reader of JSON may get back changed."""
-    if isinstance(value, int) and abs(value) > MAX_EXACT_INT:
+def _whole(value: int) -> str:
+    if -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
+        return int.__repr__(value)
+    try:
+        return _far(float(value))
+    except OverflowError:
+        return _far(math.inf)
+
+
+def _exact(value: int) -> str:
+    """Refuse a whole number that readers of JSON may get back changed."""
+    if not -MAX_EXACT_INT <= value <= MAX_EXACT_INT:
         raise ValueError(f"{value} is beyond 2**53 and would not survive JSON")
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            _refuse_inexact(item)
+    return int.__repr__(value)
 
 
 def _text(value: str) -> str:
-    if "\0" in value or not _encodes(value):
+    if "\0" in value or not (value.isascii() or _encodes(value)):
         raise ValueError("text with a NUL character or a lone surrogate cannot be stored")
-    return str(value)
+    return _quoted(value)
 
 
 def _encodes(value: str) -> bool:
-    if value.isascii():
-        return True
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -171,7 +224,9 @@ def _encodes(value: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=2048)
 def _key(key: Any) -> str:
+    """Write a key; the same few hundred come again and again."""
     if not isinstance(key, str):
         raise ValueError(f"a JSON key is text, not {type(key).__name__}")  # noqa: TRY004
-    return key if key.isidentifier() and key.isascii() else _text(key)
+    return _text(str(key))

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from daemon.tuning import null, placebo
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.figures import Figures, Finding, Heard, detectable, doubt, figures
 from daemon.tuning.model import BLOCK_S, blocks_of
 from daemon.tuning.objective import frame_of
-from daemon.tuning.windows import BLOCK_US, Need, Unfit, block_fitness
+from daemon.tuning.windows import Need, Unfit, block_fitness
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

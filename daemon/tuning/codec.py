@@ -18,7 +18,7 @@ from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import Verdict
 
 if TYPE_CHECKING:
-    from dataclasses import Field
+    from numpy.typing import NDArray
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -45,6 +45,17 @@ _LATER = {("Trial", "extra")}
 
 So what an older version wrote can be read, and is what this one writes.
 """
+_ALWAYS = object()
+_FIELDS: dict[type, tuple[tuple[str, Any], ...]] = {
+    kind: tuple(
+        (item.name, item.default if (name, item.name) in _LATER else _ALWAYS)
+        for item in fields(kind)
+    )
+    for name, kind in _KINDS.items()
+}
+"""Of every kind the fields, and with which value each is left out."""
+
+_PLAIN = frozenset({int, str, bool, type(None)})
 _ENDLESS = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
@@ -64,29 +75,36 @@ class Unreadable(ValueError):  # noqa: N818 - says what the text is, not what we
 
 def dump(value: Any) -> Any:
     """Turn a value into what JSON can hold."""
-    kind = type(value).__name__
-    if isinstance(value, float):
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if issubclass(kind, float):
         return value if math.isfinite(value) else {"_": "float", "is": str(value)}
-    if isinstance(value, tuple | list):
+    if issubclass(kind, tuple | list):
         return [dump(item) for item in value]
+    if kind is np.ndarray:
+        return {"_": "array", "shape": list(value.shape), "rows": _rows(value)}
+    return _named(value, kind) if kind in _FIELDS else _other(value, kind.__name__)
+
+
+def _other(value: Any, kind: str) -> Any:
     if isinstance(value, dict):
         return {"_": "map", "of": {key: dump(item) for key, item in value.items()}}
-    if isinstance(value, np.ndarray):
-        return {"_": "array", "shape": list(value.shape), "rows": dump(value.ravel().tolist())}
-    return _named(value, kind) if kind in _WORDS or kind in _KINDS else value
+    return {"_": kind, "is": str(value)} if kind in _WORDS else value
 
 
-def _named(value: Any, kind: str) -> dict[str, Any]:
-    if kind in _WORDS:
-        return {"_": kind, "is": str(value)}
-    told = {item.name: getattr(value, item.name) for item in fields(value) if _said(value, item)}
-    return {"_": kind} | {name: dump(item) for name, item in told.items()}
+def _rows(array: NDArray[Any]) -> list[Any]:
+    rows = array.ravel().tolist()
+    return rows if all(map(math.isfinite, rows)) else [dump(item) for item in rows]
 
 
-def _said(value: Any, item: Field[Any]) -> bool:
-    """Tell whether a field is written down."""
-    late = (type(value).__name__, item.name) in _LATER
-    return not late or getattr(value, item.name) != item.default
+def _named(value: Any, kind: type) -> dict[str, Any]:
+    told: dict[str, Any] = {"_": kind.__name__}
+    for name, unsaid in _FIELDS[kind]:
+        item = getattr(value, name)
+        if unsaid is _ALWAYS or item != unsaid:
+            told[name] = dump(item)
+    return told
 
 
 def load(plain: Any) -> Any:

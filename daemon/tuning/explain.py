@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.model import BLOCK_S, LONGER_S, Asked
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import DecisionKind
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daemon.tuning.windows import BLOCK_US
+from daemon.tuning.block import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -75,7 +75,7 @@ class Timeline:
         score = frame.score(framed)
         met = (frame.excess(framed)[:, wanted] <= 0).all(axis=1)
         number = (first + np.arange(len(rows))) // self.stretch
-        for one in np.unique(number[seen]).tolist():
+        for one in sorted(set(number[seen].tolist())):
             here = seen & (number == one)
             span = Span(int(here.sum()), float(score[here].sum()), int((met & here).sum()))
             self.spans.setdefault(one, Span()).add(span)

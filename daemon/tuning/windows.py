@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from daemon.tuning.block import BLOCK_US
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-
-BLOCK_US = 5_000_000
-"""Block k covers ``[k * BLOCK_US, (k + 1) * BLOCK_US)`` of UTC microseconds."""
 
 KEEP = 1440
 """How many blocks are remembered: two hours, what the noise of a signal is learned from."""
@@ -59,9 +58,12 @@ def summarise(at_us: Ints, values: Floats, first: int, count: int) -> tuple[Floa
     edges = np.searchsorted(at_us, (first + np.arange(count + 1)) * BLOCK_US)
     n = np.diff(edges)
     mean = np.full(count, np.nan)
-    for size in np.unique(n[n > 0]).tolist():  # nearly always one: 25 at 5 Hz
+    for size in sorted(set(n.tolist()) - {0}):  # nearly always one: 25 at 5 Hz
         alike = np.flatnonzero(n == size)
-        mean[alike] = _robust_means(values[edges[alike, None] + np.arange(size)])
+        if size == 1:  # a value alone is its mean; + 0.0: no -0.0
+            mean[alike] = values[edges[alike]] + 0.0
+        else:
+            mean[alike] = _robust_means(values[edges[alike, None] + np.arange(size)])
     return mean, n
 
 

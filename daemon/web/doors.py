@@ -14,13 +14,13 @@ import daemon
 from daemon.services.living.metrics import CONTENT_TYPE
 from daemon.services.living.pulse import lifeless, unready
 from daemon.web.batch import READERS, read_batch
-from daemon.web.guard import REQUEST_S, Guard, host_names, read_token
+from daemon.web.guard import REQUEST_S, Guard, host_names
 from daemon.web.replies import Refusal
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from daemon.config.settings import Settings
+    from daemon.config.http import Http
     from daemon.services.living.service import Service
     from daemon.services.watching.inbox import Delivery
 
@@ -58,12 +58,10 @@ BATCH = {
 }
 
 
-def create(service: Service, settings: Settings, request_s: float = REQUEST_S) -> ASGIApp:
-    """Build the application for a service.
-
-    Raises:
-        ConfigError: the token that everybody is asked for cannot be read.
-    """
+def create(
+    service: Service, http: Http, token: str | None = None, request_s: float = REQUEST_S
+) -> ASGIApp:
+    """Build the application for a service; where there is a token, everybody is asked for it."""
     app = FastAPI(
         title="self-tuning-daemon",
         version=daemon.__version__,
@@ -74,7 +72,7 @@ def create(service: Service, settings: Settings, request_s: float = REQUEST_S) -
     _probes(app, service)
     _signals(app, service)
     _refusals(app, service)
-    return Guard(app, host_names(settings.http), read_token(settings.http), request_s)
+    return Guard(app, host_names(http), token, request_s)
 
 
 def _probes(app: FastAPI, service: Service) -> None:

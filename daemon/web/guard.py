@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from daemon.config.http import is_address, split_names
-from daemon.errors import ConfigError, Problem
 from daemon.web.replies import Refusal
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """What a probe asks, which has no token; the answers hold names and numbers, and no values."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
-TOKEN_LENGTHS = range(16, 1025)
 
 
 class Guard:
@@ -118,31 +115,6 @@ class Guard:
         return right and scheme.lower() == "bearer"
 
 
-def read_token(http: Http) -> str | None:
-    """Read the token that is asked for; None where none is.
-
-    Raises:
-        ConfigError: the file cannot be read, or what it holds is no token.
-    """
-    if http.token_file is None:
-        return None
-    try:
-        with http.token_file.open(encoding="ascii") as file:
-            token = file.read(TOKEN_LENGTHS.stop + 1).partition("\n")[0].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not plain ASCII"
-        raise _bad_token(f"{http.token_file}: {reason}") from error
-    if len(token) not in TOKEN_LENGTHS or not token.isprintable() or " " in token:
-        raise _bad_token(f"{http.token_file}: its first line is no token")
-    return token
-
-
 def host_names(http: Http) -> list[str]:
     """Name what this host is called."""
     return [http.host.lower(), *(name.rstrip(".") for name in split_names(http.names))]
-
-
-def _bad_token(reason: str) -> ConfigError:
-    shortest, longest = TOKEN_LENGTHS.start, TOKEN_LENGTHS.stop - 1
-    hint = f"one line of {shortest} to {longest} letters, digits and signs, readable by the daemon"
-    return ConfigError([Problem(reason, key="http.token_file", hint=hint)])

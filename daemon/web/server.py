@@ -1,29 +1,17 @@
-"""The listener: a thread of its own, few connections, and no patience with slow ones."""
+"""The server: few connections, and no patience with slow ones."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import h11
-import structlog
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from daemon.web.doors import create
-
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
 
     from starlette.types import ASGIApp
-
-    from daemon.config.settings import Settings
-    from daemon.services.living.service import Service
-
-_log = structlog.get_logger(__name__)
 
 CONNECTIONS_MAX = 64
 """Connections beyond this many are hung up at once."""
@@ -37,12 +25,6 @@ HEADERS_S = 10.0
 HEADERS_BYTES_MAX = 16_384
 IDLE_S = 5
 """How long a connection is kept without a request."""
-
-BIND_AGAIN_S = 5.0
-"""How often an address that is taken is tried again."""
-
-STOP_S = 2
-"""How long requests under way may take to end when the service does."""
 
 TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -96,96 +78,27 @@ class Impatient(H11Protocol):
         self.transport.close()
 
 
-class Listener:
-    """Answers at an address as soon as it is free, until it is closed."""
+def server(app: ASGIApp, stop_s: int, connection: type[Impatient] = Impatient) -> uvicorn.Server:
+    """Make what answers at an address with an application.
 
-    bind_again_s = BIND_AGAIN_S
-
-    def __init__(
-        self, app: ASGIApp, host: str, port: int, connection: type[Impatient] = Impatient
-    ) -> None:
-        self._host = host
-        self._port = port
-        self._closed = threading.Event()
-        self._bound = threading.Event()
-        self._address: tuple[str, int] | None = None
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                http=connection,
-                ws="none",
-                loop="asyncio",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                date_header=False,
-                headers=HEADERS,
-                limit_concurrency=BUSY_AT,
-                timeout_keep_alive=IDLE_S,
-                timeout_graceful_shutdown=STOP_S,
-                h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
-            )
-        )
-        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
-
-    def open(self) -> None:
-        """Begin to listen; an address that is taken is asked for again and again."""
-        self._thread.start()
-
-    def address(self, within_s: float) -> tuple[str, int] | None:
-        """Say where it listens; None if that could not be arranged in time."""
-        self._bound.wait(within_s)
-        return self._address
-
-    def close(self) -> None:
-        """Let requests under way end, then stop listening."""
-        self._closed.set()
-        self._server.should_exit = True
-        self._thread.join(2 * STOP_S)
-
-    def _run(self) -> None:
-        listening = self._bind()
-        if listening is None:
-            return
-        host, port = listening.getsockname()[:2]
-        self._address = (host, port)
-        self._bound.set()
-        _log.info("http_listening", host=host, port=port)
-        with listening:
-            self._server.run(sockets=[listening])
-
-    def _bind(self) -> socket.socket | None:
-        """Take the address. A service whose probes cannot be asked goes on with its work."""
-        told = False
-        while not self._closed.is_set():
-            try:
-                family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-                return socket.create_server((self._host, self._port), family=family)
-            except OSError as error:
-                if not told:
-                    hint = "set http.port or http.host; it is tried again every few seconds"
-                    where = f"{self._host}:{self._port}"
-                    _log.error("http_cannot_listen", where=where, error=str(error), hint=hint)
-                told = True
-            self._closed.wait(self.bind_again_s)
-        return None
-
-
-@contextmanager
-def open_to_programs(service: Service, settings: Settings) -> Iterator[Listener | None]:
-    """Listen while the block runs, if the settings want it.
-
-    Raises:
-        ConfigError: the token that everybody is asked for cannot be read.
+    When it is to end, requests under way may take so long to end before.
     """
-    if not settings.http.enabled:
-        yield None
-        return
-    listener = Listener(create(service, settings), settings.http.host, settings.http.port)
-    listener.open()
-    try:
-        yield listener
-    finally:
-        listener.close()
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=connection,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            headers=HEADERS,
+            limit_concurrency=BUSY_AT,
+            timeout_keep_alive=IDLE_S,
+            timeout_graceful_shutdown=stop_s,
+            h11_max_incomplete_event_size=HEADERS_BYTES_MAX,
+        )
+    )

@@ -1,7 +1,6 @@
 """Planted bugs: each is the daemon with one part replaced, and must be caught.
 
-None is a patch of the daemon's code: a part is replaced by a subclass of it that
-does one thing wrong, the way somebody in a hurry would write it.
+None is a patch of the code: a part is replaced by a subclass that does one thing wrong.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from daemon.services.loop.takeback import TakeBack
 from daemon.services.loop.tuner import Tuner
 from daemon.store.lease import Lease
 from daemon.tuning.change import Applied, evolve
-from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import DecisionKind, Mode
 from tests.simulation.process import Parts, SimEngine
 
@@ -364,15 +362,10 @@ class WetRun(Tuner):
 
     def cycle(self) -> Cycle | None:
         done = super().cycle()
-        if done is not None and self._only_proposed_by(done):
+        if done and (done.mode, done.decision.kind) == (Mode.DRY_RUN, DecisionKind.APPLY):
             epoch, moves = self.leader.epoch, done.decision.moves
             self.board.carry_out([Order(rule=m.rule, value=m.new, epoch=epoch) for m in moves])
         return done
-
-    @staticmethod
-    def _only_proposed_by(done: Cycle) -> bool:
-        step = done.decision.kind is DecisionKind.APPLY
-        return step and done.mode is Mode.DRY_RUN and done.decision.reason is not Reason.ASKED
 
 
 class TwiceTaken(TakeBack):

@@ -22,6 +22,8 @@ class People:
     def __init__(self, world: World) -> None:
         self.world = world
         self.filed = 0
+        self.killed = False
+        """Whether anybody ever pulled the kill switch."""
 
     def do(self, what: str) -> None:
         """Let something happen, by its name in `faults.WORLD`."""
@@ -56,6 +58,7 @@ class People:
     def ask(self, kind: str, args: Mapping[str, Any] | None = None) -> None:
         """File a command."""
         self.filed += 1
+        self.killed = self.killed or kind == "kill"
         command = commands.NewCommand(
             key=f"command-{self.filed}",
             kind=kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from daemon.tuning.windows import BLOCK_US
@@ -41,6 +41,17 @@ class Plant:
     """Signals that are ill: how, and for how many blocks more."""
     _noise: dict[str, float] = field(default_factory=dict)
     _frozen: dict[str, float] = field(default_factory=dict)
+
+    def copied(self) -> Plant:
+        """Give another one that goes on from here, with the same source of chance."""
+        return replace(
+            self,
+            slopes={name: replace(slope) for name, slope in self.slopes.items()},
+            centre=dict(self.centre),
+            ill=dict(self.ill),
+            _noise=dict(self._noise),
+            _frozen=dict(self._frozen),
+        )
 
     def fall_ill(self) -> None:
         """Let the source of one signal, or of all, go wrong for a while."""

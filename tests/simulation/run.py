@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.simulation.world import World
 
-CHUNK = 20
+CHUNK = 5
 SHOWN = 10
 """Failures that are told; more would be the same."""
 

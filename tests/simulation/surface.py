@@ -6,7 +6,7 @@ sends when it wakes comes through a handle of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from daemon.ports import Author, ControlsFault, ControlsFenced, ControlsRefused, Held
@@ -27,6 +27,9 @@ class Surface:
     hold: str | None = None
     late: list[Order] = field(default_factory=list)
     """Orders that were given up as timed out and will be carried out all the same."""
+
+    def copied(self) -> Surface:
+        return replace(self, values=dict(self.values), late=list(self.late))
 
     def plain(self) -> dict[str, float]:
         return {rule: held.value for rule, held in self.values.items()}

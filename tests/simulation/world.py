@@ -230,9 +230,11 @@ class World:
 
     def standing_still(self) -> str | None:
         """Say why no new change may be made by a cycle that begins now."""
+        if self.surface.hold or not self.people.killed:
+            return self.surface.hold
         killed = "select reason from freezes where kind = 'kill' and removed_at_us is null"
         row = self.connection.execute(killed).fetchone()
-        return self.surface.hold or (row and row[0])
+        return row and row[0]
 
     def clock_is_true(self) -> None:
         """Let enough time pass for what was seen before the last step of the clock."""

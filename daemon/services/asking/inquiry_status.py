@@ -6,26 +6,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import MICROS, iso
-from daemon.config.tuning_policy import as_policy
 from daemon.errors import Exit, StoreError
 from daemon.services.asking.inquiry_rows import rests_on, steps
 from daemon.services.asking.recorded import loaded_of
 from daemon.services.duties import calendar
 from daemon.store import changes, lease, listing, marks, memory, rules
 from daemon.store.listing import Wanted
-from daemon.tuning import codec
-from daemon.tuning.state import Phase, State
-from daemon.tuning.windows import BLOCK_US
+from daemon.tuning.block import BLOCK_US
+from daemon.tuning.glance import glance
+from daemon.tuning.state import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from daemon.clock import Clock
-    from daemon.config.policy_file import LoadedPolicy
+    from daemon.config.policy_file import LoadedPolicy, PolicyFile
     from daemon.store.lease import Holder
-    from daemon.store.memory import Memory
     from daemon.store.store import Store, Tx
-    from daemon.tuning.model import Policy
+    from daemon.tuning.glance import Glance
 
 LATE_S = 60.0
 """Cycles stay away when none came to an end for so long."""
@@ -106,8 +104,8 @@ def _seen(
     known, last = memory.recall(view), _last(view)
     trouble = _late(holder, last, now_us, late_s) if holder is not None and running else None
     loaded = loaded_of(view, known.policy) if known else None
-    policy = as_policy(loaded) if loaded else None
-    state = _state(known)
+    policy = loaded.policy if loaded else None
+    state = glance(known.state) if known else None
     rules = listing.current_rules(view, Wanted())
     return Status(
         at_us=now_us,
@@ -165,24 +163,14 @@ def _late(holder: Holder, last: Mapping[str, Any] | None, now_us: int, late_s: f
     return f"no cycle came to an end since {since}: its log says why"
 
 
-def _state(known: Memory | None) -> State | None:
-    if known is None:
-        return None
-    try:
-        state: State = codec.load(dict(known.state))
-    except codec.Unreadable:
-        return None
-    return state
-
-
-def _next_look(state: State | None) -> int | None:
+def _next_look(state: Glance | None) -> int | None:
     """Say when the core looks for a step: while something is open it does not."""
     if state is None or state.phase is not Phase.IDLE:
         return None
-    return max(state.look, state.memory.idle_until) * BLOCK_US
+    return max(state.look, state.idle_until) * BLOCK_US
 
 
-def _open(row: Mapping[str, Any], policy: Policy | None, now_us: int) -> dict[str, Any]:
+def _open(row: Mapping[str, Any], policy: PolicyFile | None, now_us: int) -> dict[str, Any]:
     """Tell an open change, and when its window is full."""
     due_us = None
     if row["state"] == "observing" and row["applied_at_us"] is not None and policy is not None:

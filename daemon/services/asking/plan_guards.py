@@ -13,12 +13,12 @@ from daemon.clock import iso
 from daemon.services.calibration import ready_for_live
 from daemon.store import changes
 from daemon.tuning.asked import GUARDS, objections
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.explain import percent, short
 from daemon.tuning.guards import forbidden, spent
 from daemon.tuning.model import Asked
 from daemon.tuning.propose import RISKY, UPSIDE, step_of
 from daemon.tuning.reasons import Reason
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

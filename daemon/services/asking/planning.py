@@ -18,13 +18,13 @@ from daemon.services.duties import calendar
 from daemon.services.loop import run
 from daemon.store import lease, listing, memory, proposals, rules
 from daemon.tuning import codec
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.explain import WORDS, moved, percent, sentence, short, signed, size
 from daemon.tuning.model import Candidate, Move, Observation
 from daemon.tuning.outlook import expected, look_now
 from daemon.tuning.prospect import prospects
 from daemon.tuning.reasons import Reason
 from daemon.tuning.vocabulary import DecisionKind
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

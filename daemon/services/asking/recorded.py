@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.config.policy_file import LoadedPolicy, PolicyFile
-from daemon.config.tuning_policy import as_policy
 from daemon.store import rules, runs
 
 if TYPE_CHECKING:
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 def policy_of(view: Tx, digest: str | None) -> Policy | None:
     """Read a policy by its digest; None where it is not on record, or of another version."""
+    from daemon.config.tuning_policy import as_policy  # noqa: PLC0415 - the status does without
+
     loaded = loaded_of(view, digest)
     return None if loaded is None else as_policy(loaded)
 

@@ -11,15 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
+from daemon import log
 from daemon.log import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import IO
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 NICENESS = 15
 LINE_BYTES = 8_192

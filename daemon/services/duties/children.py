@@ -13,8 +13,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
 from daemon.services.duties import chores
 from daemon.services.duties.child import Child, born, end_orphan
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from daemon.services.duties.timetable import Due, Now, Timer
     from daemon.store.store import Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 PREFIX = "schedule."
 """What the rows of scheduled commands begin with, so that none is called like a chore."""

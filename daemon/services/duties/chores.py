@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
 from daemon.errors import DaemonError, NotLeader, StoreUnavailable
 from daemon.services.duties.timetable import Entry, Last, Now, Timetable
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from daemon.services.duties.timetable import Due, Timer
     from daemon.store.store import Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 BUDGET_S = 0.25
 """How long a tick goes on beginning slices."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
 from daemon.services.duties import calendar
 from daemon.services.duties.chores import Chore, now
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from daemon.config.settings import Settings
     from daemon.services.duties.chores import Caller, Leader
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 DAY_US = 86_400 * MICROS
 LATE_US = 120 * MICROS

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
-from daemon.errors import ConfigError, Problem, StoreUnavailable
-from daemon.services import invariants, upkeep
+from daemon.errors import ConfigError, NotLeader, Problem, StoreError, StoreUnavailable
+from daemon.services import invariants
+from daemon.services.adopting import adopt
 from daemon.services.living.ballast import is_full
 from daemon.services.living.lookout import Lookout
 from daemon.services.loop.hands import Hands
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from daemon.store.lease import Lease
     from daemon.store.store import Store, Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 LOOK_US = MICROS
 """How often samples are written and alerts are seen to between two cycles."""
@@ -160,7 +160,7 @@ class Engine:
         with parts.lease.write() as tx:
             self.lookout.tell_of_unreached(tx, unreached)
             self._note_whom_we_follow(tx)
-            upkeep.adopt(tx, loaded, parts.signals, parts.clock.now_us())
+            adopt(tx, loaded, parts.signals, parts.clock.now_us())
         hands = Hands(parts.lease, parts.clock, parts.board, self.lookout, parts.boot_id)
         feed: Feed = parts.intake
         self.tuner = Tuner(hands, feed, self.lookout, loaded, grace_s=parts.grace_s)
@@ -199,12 +199,24 @@ class Engine:
         """Begin nothing new, write down what is known."""
         parts = self.parts
         parts.children.close()
+        self._keep_samples()
         parts.intake.stop()
         try:
             self.tuner.stop()
         finally:
             parts.alerting.close()
             parts.board.close()
+
+    def _keep_samples(self) -> None:
+        """Write what sources have given: what was pushed is given once."""
+        parts = self.parts
+        try:
+            with parts.lease.write() as tx:
+                parts.intake.drain(tx, parts.clock.now_us(), self.tuner.sealed_us)
+        except (StoreError, NotLeader) as error:
+            _log.warning("last_samples_not_written", error=error.message)
+        else:
+            self._count(parts.intake.written())
 
     def reload(self) -> str:
         """Read the policy again; what does not hold changes nothing.
@@ -218,7 +230,7 @@ class Engine:
             return "the policy is as it was"
         with parts.lease.write() as tx:
             _refuse_narrower(loaded, rules.values(tx))
-            new = upkeep.adopt(tx, loaded, parts.signals, parts.clock.now_us())
+            new = adopt(tx, loaded, parts.signals, parts.clock.now_us())
         self.tuner.govern(loaded)
         named = f"; new rules: {', '.join(new)}" if new else ""
         return f"the policy {before.digest[:12]} gave way to {loaded.digest[:12]}{named}"

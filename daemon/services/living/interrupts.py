@@ -12,8 +12,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Protocol
 
-import structlog
-
+from daemon import log
 from daemon.errors import Exit
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Self
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 STOP_WITHIN_S = 10.0
 """How long an orderly end may take."""

@@ -11,8 +11,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS, iso
 from daemon.errors import ConfigError, DaemonError, NotLeader, StoreBroken, StoreUnavailable
 from daemon.services.living.notify import Notifier
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from daemon.services.living.service import Service
     from daemon.store.lease import Holder
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 LOOK_S = 1.0
 """How often somebody who waits for the lead asks for it."""

@@ -10,7 +10,7 @@ from daemon.services.calibration import ready_for_live
 from daemon.services.duties import calendar
 from daemon.services.watching.bell import Bell
 from daemon.store import fitness as states
-from daemon.tuning.windows import BLOCK_US
+from daemon.tuning.block import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -9,15 +9,14 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS, manager_us
 from daemon.log import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 ABSTRACT = "@"
 """How an address without a file is written; the kernel wants a zero byte in its place."""

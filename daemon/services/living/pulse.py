@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from daemon.clock import MICROS
-from daemon.tuning.windows import BLOCK_US
+from daemon.tuning.block import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

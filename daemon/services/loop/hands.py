@@ -8,9 +8,9 @@ from daemon.ports import Order
 from daemon.services.loop import run as runs
 from daemon.services.loop.journal import Stamp
 from daemon.services.loop.reconcile import Repair
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Applied, Refused, evolve
 from daemon.tuning.vocabulary import DecisionKind, Mode
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

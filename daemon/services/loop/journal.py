@@ -20,6 +20,7 @@ from daemon.clock import MICROS
 from daemon.store import chain, changes, history, runs, samples
 from daemon.store.tables import decisions
 from daemon.tuning import codec
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Applied
 from daemon.tuning.explain import evidence, sentence
 from daemon.tuning.reasons import Reason
@@ -27,7 +28,6 @@ from daemon.tuning.record import Last
 from daemon.tuning.replay import as_made, last_of, same
 from daemon.tuning.state import Phase
 from daemon.tuning.vocabulary import ChangeState, DecisionKind, Mode
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

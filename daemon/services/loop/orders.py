@@ -11,8 +11,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from daemon import log
 from daemon.errors import DaemonError, Exit, NotLeader, StoreUnavailable
 from daemon.services.loop.barriers import Barriers
 from daemon.services.loop.journal import Word
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from daemon.store.commands import Command
     from daemon.store.store import Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 Result = dict[str, Any]
 

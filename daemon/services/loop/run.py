@@ -15,9 +15,10 @@ from daemon.services.loop.journal import Journal
 from daemon.store import history, memory, runs
 from daemon.store.blocks import stream_blocks
 from daemon.tuning import codec
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Applied, Refused, evolve
 from daemon.tuning.state import Phase
-from daemon.tuning.windows import BLOCK_US, KEEP, Blocks
+from daemon.tuning.windows import KEEP, Blocks
 
 if TYPE_CHECKING:
     from daemon.services.loop.journal import Stamp

@@ -20,13 +20,13 @@ from daemon.services.loop.journal import LOOP, Journal, Word
 from daemon.services.loop.reconcile import Reconciler
 from daemon.store import changes
 from daemon.tuning.asked import refusal
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.change import Refused, evolve
 from daemon.tuning.decide import decide
 from daemon.tuning.model import Observation
 from daemon.tuning.reasons import Reason
 from daemon.tuning.replay import ACTS
 from daemon.tuning.vocabulary import DecisionKind, Mode
-from daemon.tuning.windows import BLOCK_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
 from daemon.services.watching.courier import Courier, Patience, Told, rank
 from daemon.store import alerts
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from daemon.services.watching.courier import Channel, Result
     from daemon.store.store import Store, Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 MINUTE_US = 60 * MICROS
 STORM_KEY = "alerts"

@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
-
+from daemon import log
 from daemon.clock import MAX_MICROS, MICROS
 from daemon.errors import DaemonError
 from daemon.log import printable
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from daemon.store.alerts import Raised
     from daemon.store.store import Store
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 PENDING_MAX = 1_000
 """Undelivered alerts that are looked at together."""

@@ -17,8 +17,9 @@ from daemon.clock import MICROS, iso
 from daemon.store import changes
 from daemon.store import fitness as states
 from daemon.tuning import sickness
+from daemon.tuning.block import BLOCK_US
 from daemon.tuning.model import blocks_of
-from daemon.tuning.windows import BLOCK_US, Unfit
+from daemon.tuning.windows import Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping

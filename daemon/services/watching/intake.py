@@ -14,8 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-import structlog
-
+from daemon import log
 from daemon.clock import MICROS
 from daemon.ports import Polled, SourceFault
 from daemon.store import marks, samples
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from daemon.ports import Mark, Reading, Source
     from daemon.store.store import Tx
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 
 WAITING_MAX = 100_000
 """Values of a source that may wait; beyond it the source is not asked."""

@@ -11,10 +11,11 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import select, text
 
 from daemon.store import chain
 from daemon.store.chain import STREAMS
+from daemon.store.ready import Ready
 from daemon.store.tables import events
 
 if TYPE_CHECKING:
@@ -103,10 +104,7 @@ def places(tx: Tx, tail: int | None) -> dict[str, int]:
 
 def broken(tx: Tx, name: str, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Ask for rows that break an invariant; at most `ROWS_TOLD` of them."""
-    result = tx.execute(_statement(name, tx.dialect.name), given)
-    rows = [dict(row) for row in result.mappings().fetchmany(ROWS_TOLD)]
-    result.close()
-    return rows
+    return _statement(name, tx.dialect.name).records(tx, ROWS_TOLD, **given)
 
 
 def standing(tx: Tx) -> dict[str, float]:
@@ -115,8 +113,8 @@ def standing(tx: Tx) -> dict[str, float]:
 
 
 @cache
-def _statement(name: str, dialect: str) -> TextClause:
-    return text(load(name).replace("@each", _EACH[dialect]))
+def _statement(name: str, dialect: str) -> Ready:
+    return Ready(text(load(name).replace("@each", _EACH[dialect])))
 
 
 ACCEPTED = "invariants_accepted"

@@ -24,7 +24,15 @@ from daemon.store.tables.service import (
     source_marks,
 )
 from daemon.store.tables.signals import sample_faults, sample_rollups, samples, signals
-from daemon.store.tables.sweeps import jobs, rankings, results, sessions
+from daemon.store.tables.sweeps import (
+    job_blocks,
+    jobs,
+    rankings,
+    result_blocks,
+    results,
+    session_runners,
+    sessions,
+)
 from daemon.store.tables.tuning import calibrations, changes, deltas, policies, proposals, rules
 
 CHAINED = (decisions, change_events, rule_history, events)
@@ -50,6 +58,7 @@ __all__ = [
     "evidence",
     "freezes",
     "imported_lines",
+    "job_blocks",
     "jobs",
     "lease",
     "memory",
@@ -57,6 +66,7 @@ __all__ = [
     "policies",
     "proposals",
     "rankings",
+    "result_blocks",
     "results",
     "risk_ledger",
     "rule_history",
@@ -64,6 +74,7 @@ __all__ = [
     "sample_faults",
     "sample_rollups",
     "samples",
+    "session_runners",
     "sessions",
     "signal_states",
     "signals",

@@ -50,10 +50,14 @@ def test_only_what_differs_is_written(store):
     judged = {"a": ("ok", None), "b": ("frozen", "x")}
     put(store, judged)
     sent = []
-    sqlalchemy_event.listen(
-        store.engines.writer, "before_cursor_execute", lambda *given: sent.append(given[2])
-    )
+
+    def note(*given):
+        sent.append(given[2])
+
+    heard = (store.engines.writer, "before_cursor_execute", note)
+    sqlalchemy_event.listen(*heard)
     assert put(store, judged, T0 + 5) == []
+    sqlalchemy_event.remove(*heard)
     assert sent
     assert not [statement for statement in sent if "INSERT" in statement.upper()]
 
