@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 WIDEST = 1 << 16
 """Lists that are written out together: their numbers fit 16 bits, which sorts fastest."""
 
+NEGLIGIBLE = 2.0**-90
+"""What may be left of a value, as a share of the largest or of one."""
+
+PARTS_MAX = 80
+"""So many parts hold all digits of all doubles."""
+
 SPARSE = 16
 """Lists of fewer trades than one in so many entries are found by sorting, the others by looking."""
 
@@ -58,6 +64,8 @@ class Entries:
 
     def only(self, numbers: Ints) -> Entries:
         """Look at some thresholds, given in order; they are numbered anew."""
+        if len(numbers) == self.thresholds:
+            return self
         rank = np.searchsorted(numbers, np.arange(self.thresholds + 1)).astype(np.int32)
         return Entries(self.at, rank[self.low], rank[self.high], len(numbers))
 
@@ -67,21 +75,25 @@ class Entries:
         change = np.bincount(self.low, minlength=size) - np.bincount(self.high, minlength=size)
         return np.cumsum(change)[:-1]
 
+    def between(self, first: int, stop: int) -> tuple[Ints, Entries]:
+        """Look at thresholds ``[first, stop)``, numbered from the first, and who opens for them."""
+        low, high = np.maximum(self.low, first), np.minimum(self.high, stop)
+        some = np.flatnonzero(low < high)
+        return some, Entries(self.at[some], low[some] - first, high[some] - first, stop - first)
+
     def sum(self, values: Floats) -> Floats:
         """Add up a value of each row over the trades of every threshold.
 
-        Without loss: a difference of two large sums must not blur a small one.
-        Each value is cut into two parts that have few enough digits for all sums
-        of them to be exact; what is left over is less than 1e-25 of the largest.
+        Without loss: a difference of two large sums must not blur a small one. So
+        values are cut into parts that have few enough digits for all sums of them
+        to be exact.
         """
-        coarse, fine = _cut(values)
-        return self._exact(coarse) + self._exact(fine)
-
-    def _exact(self, values: Floats) -> Floats:
         size = self.thresholds + 1
-        change = np.bincount(self.low, values, size) - np.bincount(self.high, values, size)
-        found: Floats = np.cumsum(change)[:-1]
-        return found
+        total = np.zeros(self.thresholds)
+        for part in _cut(values):
+            change = np.bincount(self.low, part, size) - np.bincount(self.high, part, size)
+            total += np.cumsum(change)[:-1]
+        return total
 
     def grouped(self, group: Ints, groups: int, values: Floats) -> Floats:
         """Add up by group as well: (groups, thresholds)."""
@@ -124,17 +136,22 @@ def begins_of(lengths: ArrayLike) -> Ints:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _cut(values: Floats) -> tuple[Floats, Floats]:
+def _cut(values: Floats) -> Iterator[Floats]:
     """Cut values into parts of which no sum rounds: multiples of one unit, few enough."""
-    largest = np.abs(values).max(initial=0.0)
-    if not largest:
-        return values, values
-    sigma = 2.0 ** (np.ceil(np.log2(largest)) + np.ceil(np.log2(len(values) + 2)) + 1)
-    coarse = (values + sigma) - sigma
-    sigma *= 2.0**-52 * (len(values) + 2)
-    sigma = 2.0 ** np.ceil(np.log2(sigma))
-    fine = (values - coarse + sigma) - sigma
-    return coarse, fine
+    room = 2.0 ** (np.ceil(np.log2(len(values) + 2)) + 1)
+    negligible = 0.0
+    for _ in range(PARTS_MAX):
+        largest = np.abs(values).max(initial=0.0)
+        if largest <= negligible:
+            return
+        negligible = negligible or NEGLIGIBLE * min(largest, 1.0)
+        sigma = 2.0 ** np.ceil(np.log2(largest)) * room
+        if not np.isfinite(sigma):
+            yield values  # sums of such numbers mean nothing
+            return
+        part = (values + sigma) - sigma
+        values = values - part
+        yield part
 
 
 def entries(runs: Runs, thresholds: Floats, wanted: list[int]) -> Iterator[tuple[int, Entries]]:

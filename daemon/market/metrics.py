@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 ENGINE_VERSION = "1"
 """What stored results are keyed by: it is raised whenever equal questions get another answer."""
 
+EPS = float(np.finfo(np.float64).eps)
+
 FLAT_BPS = 1e-3
 """A balance that is lower than its peak by less than this, in bps of a position, stands at it.
 
 It makes how long a drawdown lasted a matter of money and not of rounding.
 """
+
+ROUNDED = 1e-9
+"""A drawdown that is short of the threshold by a smaller share of it has met it."""
 
 ALIKE = 1e-6
 """Outcomes whose standard deviation is a smaller share of their mean do not differ at all."""
@@ -170,6 +175,15 @@ def drawdown_pct(peak_usd: Any, balance_usd: Any) -> Any:
     Multiplied before it is divided: a fall of exactly 29 % gives exactly 29.
     """
     return 100.0 * (peak_usd - balance_usd) / peak_usd
+
+
+def stops(drawdown_pct: Any, limit_pct: Any) -> Any:
+    """Tell whether a drawdown ends a run: it is as deep as the threshold, whatever was rounded.
+
+    A fall of exactly 7 % may come out as 6.999999999999989 or as 7.000000000000011;
+    both are 7 %.
+    """
+    return drawdown_pct >= limit_pct * (1 - ROUNDED)
 
 
 def sharpe(mean: Floats, square: Floats, count: Ints) -> Floats:

@@ -127,15 +127,16 @@ def _spreads(quotes: Quotes, rate: float) -> Spreads:
 
 
 def _days(at_us: Ints) -> Days:
-    day = at_us // DAY_US
-    new = np.zeros(len(day), np.int64)
-    if (day[1:] >= day[:-1]).all():
-        new[:1] = 1
-        new[1:] = day[1:] != day[:-1]
-        seen = np.cumsum(new)
-        return Days(seen - 1, seen)
-    found, first, place = np.unique(day, return_index=True, return_inverse=True)
+    if len(at_us) and (at_us[1:] >= at_us[:-1]).all():
+        first, last = (int(at_us[place]) // DAY_US for place in (0, -1))
+        if last - first < len(at_us):
+            begins = np.searchsorted(at_us, DAY_US * np.arange(first, last + 2))
+            rows = np.diff(begins)
+            of_row = np.repeat(np.arange(np.count_nonzero(rows)), rows[rows > 0])
+            return Days(of_row, of_row + 1)
+    found, first_row, place = np.unique(at_us // DAY_US, return_index=True, return_inverse=True)
     number = np.empty(len(found), np.int64)
-    number[np.argsort(first)] = np.arange(len(found))
-    new[first] = 1
+    number[np.argsort(first_row)] = np.arange(len(found))
+    new = np.zeros(len(at_us), np.int64)
+    new[first_row] = 1
     return Days(number[place], np.cumsum(new))

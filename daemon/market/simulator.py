@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.market.metrics import FLAT_BPS, Metrics, Totals, drawdown_pct, sharpe, usd
+from daemon.market.metrics import FLAT_BPS, Metrics, Totals, drawdown_pct, sharpe, stops, usd
 from daemon.market.quotes import DAY_US
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def _balance(state: State, params: Params) -> State:
     start = params.initial_balance_usd
     drawdown = drawdown_pct(start + peak, start + state.realized_usd)
     limit = params.stop_on_drawdown_pct
-    stopped = limit is not None and drawdown >= limit
+    stopped = limit is not None and bool(stops(drawdown, limit))
     return replace(state, peak_usd=peak, drawdown_pct=drawdown, stopped=stopped)
 
 

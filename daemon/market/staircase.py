@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daemon.market.entries import deep_entries, entries
-from daemon.market.lists import TRADES, Asked, by_lists
+from daemon.market.lists import TRADES, by_closes, sharpes_by_lists
+from daemon.market.margins import margins
 from daemon.market.metrics import Metrics, Totals, costs_of, usd
 from daemon.market.paths import Trades
 from daemon.market.runs import runs_of
+from daemon.market.stops import Asked
 from daemon.market.sums import even_of, exposed_by, open_of, sums_of
 from daemon.market.thresholds import entry_threshold
 
@@ -40,6 +42,10 @@ LEVELS = 16
 """Up to so many open trades are found level by level, and more of them threshold by threshold."""
 
 
+KEPT = 31 << 20
+"""Bytes: a little less than the most that the C library is ready to learn."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Swept:
     """What combinations brought, a column a metric; `metrics.NAMES` are its keys."""
@@ -57,6 +63,7 @@ class Swept:
 
 def sweep(quotes: Quotes, combinations: Combinations) -> Swept:
     """Backtest every combination."""
+    _keep_memory()
     totals = Totals.empty(len(combinations))
     rates, group = np.unique(combinations.exchange_a_to_b_rate, return_inverse=True)
     lists = 0
@@ -65,6 +72,15 @@ def sweep(quotes: Quotes, combinations: Combinations) -> Swept:
             here = np.flatnonzero(group == number) if len(rates) > 1 else np.arange(len(group))
             lists += _Group(quotes, rate, combinations, here).fill(totals)
         return Swept(totals.columns(combinations.initial_balance_usd), lists)
+
+
+def _keep_memory() -> None:
+    """Have memory that one array gives back kept for the next: to ask for it anew takes long.
+
+    The C library learns how much to keep from the largest array that was ever given
+    back. This one is never written to, so it costs nothing.
+    """
+    np.empty(KEPT, np.uint8)
 
 
 class _Group:
@@ -120,42 +136,50 @@ class _Group:
 
     def _closed(self, totals: Totals, some: Ints, closed: Entries, first: int) -> None:
         """Say what combinations of one exit model brought: by sums, by lists where they fail."""
-        quoted, alone = bool(self.quoted[some[0]]), bool(self.trades[some[0]] == 1)
-        trades = Trades.of(self.quotes, self.runs, closed, quoted=quoted, alone=alone)
+        quoted = bool(self.quoted[some[0]])
+        trades = Trades.of(self.quotes, self.runs, closed, quoted=quoted)
         place, costs = self.place[some] - first, self._costs(some)
         sums = sums_of(trades)
         found = sums.details(place, costs)
         found["exposed_rows"] = self.exposed[self.place[some]]
-        if not quoted:
+        found["longest_drawdown_us"] = np.full(len(some), self.no_time)
+        if quoted:
+            found |= margins(trades, place, costs).named()
+            found |= {"closed": sums.count[place], "total": found["gain"] - found["loss"]}
+        else:
             found |= sums.gained(place, costs)
             thresholds = self.thresholds[first : first + closed.thresholds]
             even = np.where(thresholds[place] == costs, even_of(trades, thresholds)[place], 0)
             found["wins"] = found["closed"] - even
-            found["longest_drawdown_us"] = np.full(len(some), self.no_time)
+        blurred = np.flatnonzero(sums.blurred(place, costs))
+        if len(blurred):
+            sharpes = sharpes_by_lists(trades, place[blurred], costs[blurred])
+            for name, column in sharpes.named().items():
+                found[name][blurred] = column
         self._put(totals, some, found)
-        blurred = sums.blurred(place, costs)
         if quoted:
-            self._by_lists(totals, some[~blurred], trades, first, detailed=False)
-        self._by_lists(totals, some[blurred], trades, first, detailed=True)
+            lose = np.flatnonzero(found["loss"])
+            self._falling(totals, some[lose], trades, first)
 
     def _costs(self, some: Ints) -> Floats:
         return costs_of(self.costs[some], quoted=self.quoted[some])
 
-    def _by_lists(
-        self, totals: Totals, some: Ints, trades: Trades, first: int, *, detailed: bool
-    ) -> None:
-        """Answer combinations by way of their lists."""
+    def _falling(self, totals: Totals, some: Ints, trades: Trades, first: int) -> None:
+        """Follow the balance of combinations that lose something."""
         if not len(some):
             return
-        numbers, place = np.unique(self.place[some] - first, return_inverse=True)
         asked = Asked(
-            place, self._costs(some), self.position[some], self.balance[some], self.limit[some]
+            self.place[some] - first,
+            self._costs(some),
+            self.position[some],
+            self.balance[some],
+            self.limit[some],
         )
-        answer = by_lists(trades.only(numbers), asked, detailed=detailed)
-        self._put(totals, some, answer.outcome.named())
-        told = answer.ended.detailed
-        self._put(totals, some[told], answer.details[told].named())
+        answer = by_closes(trades, asked)
         self._put(totals, some, answer.ended.named())
+        stopped = answer.ended.stopped
+        until = answer.outcome[stopped].named() | answer.sharpes[stopped].named()
+        self._put(totals, some[stopped], until)
 
     def _put(self, totals: Totals, some: Ints, found: dict[str, NDArray[Any]]) -> None:
         """Fill in what was found in bps of a position, and what is no money at all."""

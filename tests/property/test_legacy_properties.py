@@ -22,8 +22,9 @@ from daemon.tuning.vocabulary import (
     Severity,
     Verdict,
 )
+from tests.shelf import in_memory
 from tests.strategies import FEWER
-from tests.unit.store.legacy_kit import assert_chained, bring_in, empty, exported, rows
+from tests.unit.store.legacy_kit import assert_chained, bring_in, exported, rows
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 names = st.sampled_from(["r", "creative_min", "a,b", 'q"', " x ", "two\nlines", "ü"])
@@ -256,7 +257,7 @@ def _settles(store, folder):
     first = exported(store, folder / "first")
     if not first:
         return
-    with empty() as other:
+    with in_memory() as other:
         assert bring_in(other, folder / "first", MAX_MICROS).problems == ()
         assert exported(other, folder / "second") == first
         again = bring_in(other, folder / "second", MAX_MICROS)
@@ -270,7 +271,7 @@ def _settles(store, folder):
 @FEWER
 @given(st.data())
 def test_every_database_survives_export_and_import(data):
-    with tempfile.TemporaryDirectory() as name, empty() as store:
+    with tempfile.TemporaryDirectory() as name, in_memory() as store:
         _fill_changes(store, data)
         _fill_streams(store, data)
         _fill_ledgers(store, data)
@@ -281,7 +282,7 @@ def test_every_database_survives_export_and_import(data):
 @FEWER
 @given(st.data())
 def test_every_directory_is_read_once_and_survives(data):
-    with tempfile.TemporaryDirectory() as name, empty() as store:
+    with tempfile.TemporaryDirectory() as name, in_memory() as store:
         folder = Path(name)
         (folder / "legacy").mkdir()
         _drawn_directory(data, folder / "legacy")
@@ -299,7 +300,7 @@ def test_every_directory_is_read_once_and_survives(data):
 @FEWER
 @given(st.data())
 def test_a_database_with_rows_of_both_origins_survives(data):
-    with tempfile.TemporaryDirectory() as name, empty() as store:
+    with tempfile.TemporaryDirectory() as name, in_memory() as store:
         folder = Path(name)
         (folder / "legacy").mkdir()
         _fill_changes(store, data)
@@ -317,7 +318,7 @@ def test_a_database_with_rows_of_both_origins_survives(data):
 
 @given(st.binary(max_size=300), st.sampled_from(Kind))
 def test_no_bytes_are_too_bad_to_be_read(raw, kind):
-    with tempfile.TemporaryDirectory() as name, empty() as store:
+    with tempfile.TemporaryDirectory() as name, in_memory() as store:
         folder = Path(name)
         (folder / kind.file).write_bytes(raw)
         report = bring_in(store, folder)

@@ -7,7 +7,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.market import lists, paths, simulator, staircase
+from daemon.market import (
+    closes,
+    drawdowns,
+    lists,
+    margins,
+    paths,
+    simulator,
+    staircase,
+    stops,
+)
 from daemon.market.entries import entries
 from daemon.market.params import Combinations, ExitModel
 from daemon.market.quotes import Quotes
@@ -15,7 +24,7 @@ from daemon.market.runs import runs_of
 from daemon.market.simulator import Side
 from daemon.market.thresholds import entry_threshold, reached
 from tests.market_kit import assert_same
-from tests.market_strategies import markets, sessions, traders
+from tests.market_strategies import markets, sessions, traders, wild_markets
 
 costs = st.floats(0, 1e4) | st.sampled_from([0.0, 5e-324, 1e-300, 0.1, 1e16, 1e300])
 
@@ -28,12 +37,23 @@ def test_all_at_once_is_row_by_row(session):
         assert_same(simulator.backtest(market, one), swept[place], one)
 
 
+@given(st.data())
+def test_so_it_is_at_prices_of_any_size(data):
+    market = data.draw(wild_markets())
+    asked = data.draw(st.lists(traders(market), min_size=1, max_size=4))
+    swept = staircase.sweep(market, Combinations.of(asked))
+    for place, one in enumerate(asked):
+        assert_same(simulator.backtest(market, one), swept[place], one)
+
+
 @given(sessions(most=4))
 def test_no_matter_how_much_is_done_at_once(session):
     market, asked = session
     combinations = Combinations.of(asked)
     plain = staircase.sweep(market, combinations)
-    small = {(paths, "AT_ONCE"): 2, (lists, "TRADES"): 1, (lists, "PAIRS"): 1}
+    small = {(paths, "AT_ONCE"): 2, (lists, "TRADES"): 1, (lists, "CELLS"): 1, (stops, "PAIRS"): 1}
+    small |= {(drawdowns, "AT_ONCE"): 1, (drawdowns, "ABREAST"): 1, (drawdowns, "TOGETHER"): 2}
+    small |= {(closes, "HEIGHT"): 2, (margins, "CELLS"): 1}
     small[staircase, "LEVELS"] = 1
     kept = {place: getattr(*place) for place in small}
     try:

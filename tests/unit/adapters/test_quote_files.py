@@ -2,14 +2,11 @@
 
 import gzip
 import math
-import os
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from daemon.adapters.quotes.files import QuoteFiles
@@ -174,6 +171,8 @@ def test_a_timestamp_that_is_no_moment_is_a_name_and_no_fault(file):
         (HEADER.replace("_b\n", "_c\n") + ROWS, ":1: there is no column best_ask_b"),
         (HEADER.strip() + ",best_bid_a\n", ":1: there are two columns best_bid_a"),
         ((HEADER + ROWS).encode("utf-16"), "is UTF-16"),
+        ((HEADER + ROWS).replace("\n", "\r"), ":1: lines end in a carriage return alone"),
+        ("x" * 200_000 + "\n" + HEADER, ":1: field larger than field limit"),
         (HEADER + ROWS.replace("10.5", "ten"), ":3: best_bid_a is 'ten': a number is wanted"),
         (HEADER + ROWS.replace("10.5", ""), ":3: best_bid_a is empty: a number is wanted"),
         (HEADER + ROWS.replace("10.5", "1_0"), ":3: best_bid_a is '1_0': a number is wanted"),
@@ -243,92 +242,7 @@ def test_bad_rows_can_be_left_out_and_are_counted(file, text):
     assert len(loaded.quotes.at_us) == 4
 
 
-# ── kept for the next one ────────────────────────────────────────────────────
-def test_a_file_is_parsed_once(file, tmp_path):
-    files, path = QuoteFiles(tmp_path / "cache"), file(HEADER + ROWS)
-    first, second = files.load(path), QuoteFiles(tmp_path / "cache").load(path)
-    assert (first.cached, second.cached) == (False, True)
-    for loaded in (first, second):
-        assert prices(loaded.quotes) == FIRST
-        assert loaded.quotes.at_us.tolist() == TIMES
-        assert loaded.quotes.digest == read(path).quotes.digest
-        assert all(isinstance(column.base, np.memmap) for column in loaded.quotes.prices)
-        with pytest.raises(ValueError, match="read-only"):
-            loaded.quotes.best_bid_a[0] = 1
-    assert not list(tmp_path.rglob(".new-*"))
-
-
-def test_equal_quotes_have_one_name_and_others_another(file, tmp_path):
-    files = QuoteFiles(tmp_path / "cache")
-    digests = {
-        files.load(file(text, f"{number}.csv")).quotes.digest
-        for number, text in enumerate(
-            [
-                HEADER + ROWS,
-                HEADER.replace("\n", ",x\n") + ROWS.replace("\n", ",1\n"),
-                HEADER + ROWS.replace("1.5", "1.50"),
-                gzip.compress((HEADER + ROWS).encode()),
-            ]
-        )
-    }
-    assert len(digests) == 1
-    other = files.load(file(HEADER + ROWS.replace("1.5", "1.51"))).quotes.digest
-    later = files.load(file(HEADER + ROWS.replace("00:01", "00:02"))).quotes.digest
-    unnamed = files.load(file(HEADER + ROWS.replace("2023-", "x-"))).quotes.digest
-    assert len({*digests, other, later, unnamed}) == 4
-    assert prices(files.by_digest(other))[0] == [1.51, 10.5]
-    assert files.by_digest(unnamed).at_us is None
-    assert files.by_digest("0" * 64) is None
-
-
-def test_what_was_left_out_is_remembered_and_a_fault_stays_one(file, tmp_path):
-    files, path = QuoteFiles(tmp_path / "cache"), file(BAD)
-    first = files.load(path, skip_bad_rows=True)
-    again = files.load(path, skip_bad_rows=True)
-    assert (again.cached, again.skipped, again.examples) == (True, 3, first.examples)
-    with pytest.raises(InputError, match=":4: timestamp is 'x'"):
-        files.load(path)
-
-
-@pytest.mark.parametrize("harm", ["truncate", "empty", "remove", "note", "no note"])
-def test_half_a_cache_is_none(file, tmp_path, harm):
-    files, path = QuoteFiles(tmp_path / "cache"), file(HEADER + ROWS)
-    digest = files.load(path).quotes.digest
-    column = next(tmp_path.rglob("best_ask_b.npy"))
-    note = next(tmp_path.rglob("*.json"))
-    match harm:
-        case "truncate":
-            os.truncate(column, 100)
-        case "empty":
-            os.truncate(column, 0)
-        case "remove":
-            column.unlink()
-        case "note":
-            note.write_text('{"digest": 1')
-        case "no note":
-            note.unlink()
-    again = files.load(path)
-    assert not again.cached
-    assert prices(again.quotes) == FIRST
-    assert files.load(path).cached
-    assert prices(files.by_digest(digest)) == FIRST
-
-
-def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(file, tmp_path):
-    (tmp_path / "cache").write_text("a file")
-    loaded = QuoteFiles(tmp_path / "cache").load(file(HEADER + ROWS))
-    assert prices(loaded.quotes) == FIRST
-
-
-def test_many_may_read_one_file_at_the_same_time(file, tmp_path):
-    path = file(HEADER + ROWS * 500)
-    with ThreadPoolExecutor(8) as pool:
-        loads = [pool.submit(QuoteFiles(tmp_path / "cache").load, path) for _ in range(24)]
-        digests = {load.result().quotes.digest for load in loads}
-    assert len(digests) == 1
-    assert not list(tmp_path.rglob(".new-*"))
-
-
+# ── while it is read ─────────────────────────────────────────────────────────
 def test_a_file_that_is_written_to_while_it_is_read_is_refused(file, tmp_path):
     path = file(HEADER + ROWS)
 

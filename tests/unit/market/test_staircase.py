@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from daemon.market import drawdowns, simulator
+from daemon.market import drawdowns, metrics, simulator
+from daemon.market.closes import Closes
 from daemon.market.metrics import NAMES
 from daemon.market.params import Combinations, ExitModel
 from daemon.market.quotes import Quotes
@@ -157,6 +158,19 @@ def _met(market, one):
     return found[:: max(len(found) // 4, 1)]
 
 
+@pytest.mark.parametrize("tenths", range(1, 120))
+def test_a_drawdown_that_is_exactly_the_threshold_stops_however_it_was_rounded(tenths):
+    """Bought where both venues agree, sold so many tenths of a percent lower: no more, no less."""
+    ask_b = 1000.0
+    rows = [(99.0, 100.0, 100.0, 101.0), (ask_b - tenths, 2 * ask_b, ask_b - 1, ask_b), ab(30)]
+    free = {"taker_fee_a_bps": 0, "taker_fee_b_bps": 0, "slippage_bps": 0, "min_spread_bps": 0}
+    one = params(exit_model=QUOTED, initial_balance_usd=1000, **free)
+    met = dataclasses.replace(one, stop_on_drawdown_pct=tenths / 10)
+    missed = dataclasses.replace(one, stop_on_drawdown_pct=tenths / 10 + 1e-6)
+    assert both(quotes(rows), met).rows_processed == 2
+    assert both(quotes(rows), missed).rows_processed == 3
+
+
 def test_where_rounding_may_decide_it_is_done_as_row_by_row():
     """A balance that is back where it was, but for the last digits of a sum."""
     rows = [ab(40.1), dear(13.3), ab(15), dear(60), ab(70), ab(-1), ab(10.1), ab(-1)] * 30
@@ -166,11 +180,17 @@ def test_where_rounding_may_decide_it_is_done_as_row_by_row():
 
 
 def test_a_fall_that_rounding_could_hide_is_looked_at_exactly():
-    flat = drawdowns.FLAT_BPS
-    noise = np.array([flat / 10])
+    flat = metrics.FLAT_BPS
+    moved = flat / 10 / (4 * metrics.EPS)  # so much that rounding may have moved it by a tenth
     for fall, unsure in [(flat, True), (flat * 1.05, True), (flat * 0.95, True), (flat * 2, False),
                          (flat / 2, False), (0.0, False)]:  # fmt: skip
-        assert drawdowns.follow(np.array([[1.0, 1.0 - fall]]), noise).unsure.tolist() == [unsure]
+        balances = np.array([1.0, 1.0 - fall]).reshape(1, 2, 1)
+        closes = Closes(
+            np.array([0, 1, 1]), balances, np.ones((1, 2, 1)), np.zeros(1), np.array([moved])
+        )
+        path = drawdowns.Paths(np.zeros(1, int), np.zeros(1), np.array([1]), np.array([1]))
+        depths, _ = drawdowns.follow(quotes([ab(1), ab(2)]), closes, path)
+        assert depths.unsure.tolist() == [unsure]
 
 
 def test_the_metrics_have_one_list_of_names():

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from daemon import log
 from daemon.adapters.controls.postgres.session import Session
 from daemon.adapters.controls.postgres.settings import Named, Setting, named
 from daemon.adapters.controls.postgres.stamps import TABLE, Mark, Stamps
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.ports import Order
 
-_log = structlog.get_logger(__name__)
+_log = log.get(__name__)
 _ATTEMPT_S = 0.01
 
 

@@ -144,7 +144,15 @@ class Table:
         text = raw.decode("utf-8-sig", "replace").strip("\r\n")
         if not text.strip():
             raise InputError(f"{name}: " + ("it is empty" if not raw else "line 1 is empty"))
-        found = [column.strip() for column in next(csv.reader([text]))]
+        if "\r" in text:
+            raise InputError(
+                f"{name}:1: lines end in a carriage return alone",
+                hint="save it with line feeds: tr '\\r' '\\n' < FILE > NEW",
+            )
+        try:
+            found = [column.strip() for column in next(csv.reader([text]))]
+        except csv.Error as error:
+            raise InputError(f"{name}:1: {error}", hint="is it a CSV file?") from error
         places = {column: place for place, column in enumerate(found)}
         missing = [column for column in WANTED if column not in places]
         if missing:
