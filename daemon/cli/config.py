@@ -117,7 +117,9 @@ def schema_command(kind: str, config: str | None) -> None:
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("configs"))
 @config_option
 def init_command(directory: Path, config: str | None) -> None:
-    """Write settings and a policy to begin with into DIRECTORY; files that are there stay.
+    """Write settings, a policy and sessions to begin with into DIRECTORY; what is there stays.
+
+    The sessions run on sample quotes, which are written into `data` beside it.
 
     \b
     Example:
@@ -126,7 +128,7 @@ def init_command(directory: Path, config: str | None) -> None:
     from daemon import app  # noqa: PLC0415 - loads the database, which no other command here needs
 
     del config  # every command takes it; these files are there to become one
-    for path, is_new in starter.lay_out(app.shipped() / "configs", directory):
+    for path, is_new in starter.lay_out(app.shipped(), directory):
         click.echo(f"wrote    {path}" if is_new else f"is there {path}")
     say("edit them, then: daemon config lint")
 

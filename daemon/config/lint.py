@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from daemon.config.environment import read_environment
 from daemon.config.policy_file import LoadedPolicy, policy_from, policy_in_force
+from daemon.config.session_sections import READ_LIMITS
 from daemon.config.settings import DEFAULT_PATH, Loaded, Settings, load_settings, settings_from
 from daemon.config.yaml_safe import scan_yaml_file
 from daemon.errors import ConfigError, Problem
+from daemon.search.names import ORDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from daemon.config.yaml_safe import Document
+
 Thing = TypeVar("Thing")
-Kind = Literal["daemon", "policy"]
+Kind = Literal["daemon", "policy", "session"]
 
 COLUMNS = ("file", "line", "key", "severity", "reason", "hint")
 _OF_A_POLICY = frozenset({"targets", "rules", "safety", "strategy", "observe_window_s"})
+_OF_A_SESSION = frozenset({"data_file", "grids", "fixed", "max_jobs", "tag_prefix", *ORDER})
 
 
 @dataclass
@@ -72,20 +77,23 @@ def lint_in_force(config: Path | None, environ: Mapping[str, str]) -> Report:
 def lint_files(
     files: Sequence[Path], kind: Kind | None, config: Path | None, environ: Mapping[str, str]
 ) -> Report:
-    """Judge files by themselves; the settings in force only say which signals there are."""
+    """Judge files by themselves; the settings in force say which signals there are, and limits."""
     report = Report()
-    signals = _known_signals(config, environ)
+    settings = _in_force(config, environ)
     for path in files:
-        _lint_file(report, path, kind, signals)
+        _lint_file(report, path, kind, settings)
     return report
 
 
-def _lint_file(report: Report, path: Path, kind: Kind | None, signals: Collection[str]) -> None:
-    document = _try(report, lambda: scan_yaml_file(path))
+def _lint_file(report: Report, path: Path, kind: Kind | None, settings: Settings | None) -> None:
+    document = _try(report, lambda: _read(path, kind))
     if document is None:
         return
-    keys = set(document.value) if isinstance(document.value, dict) else set()
-    if (kind or ("policy" if keys & _OF_A_POLICY else "daemon")) == "policy":
+    kind = kind or _kind_of(document)
+    if kind == "session":
+        _lint_session(report, document, path, settings)
+    elif kind == "policy":
+        signals = settings.provided() if settings is not None else set()
         policy = _try(report, lambda: policy_from(document, path, signals=signals))
         if policy is not None:
             _accept_policy(report, policy)
@@ -93,6 +101,36 @@ def _lint_file(report: Report, path: Path, kind: Kind | None, signals: Collectio
         loaded = _try(report, lambda: settings_from(document, path, {}))
         if loaded is not None:
             _accept_settings(report, loaded)
+
+
+def _read(path: Path, kind: Kind | None) -> Document:
+    """Read a file within the limits that hold where it is used."""
+    document = scan_yaml_file(path, limits=READ_LIMITS)
+    return document if (kind or _kind_of(document)) == "session" else scan_yaml_file(path)
+
+
+def _kind_of(document: Document) -> Kind:
+    """Tell from its keys what a file is."""
+    keys = set(document.value) if isinstance(document.value, dict) else set()
+    if keys & _OF_A_SESSION:
+        return "session"
+    return "policy" if keys & _OF_A_POLICY else "daemon"
+
+
+def _lint_session(
+    report: Report, document: Document, path: Path, settings: Settings | None
+) -> None:
+    from daemon.config.session_file import session_from  # noqa: PLC0415 - loads NumPy: only here
+
+    limits = {} if settings is None else {"max_cells": settings.sweeps.max_cells}
+    loaded = _try(report, lambda: session_from(document, path, **limits))
+    if loaded is None:
+        return
+    plan = loaded.plan()
+    parts = [f"{plan.jobs:,} jobs" if plan.jobs != 1 else "1 job", _count(plan.grids, "grid")]
+    parts += [plan.data_file, f"digest {plan.digest()[:12]}"]
+    report.accepted.append((str(path), f"session: {', '.join(parts)}"))
+    report.warnings += (*loaded.warnings, *loaded.doubts())
 
 
 def _try(report: Report, load: Callable[[], Thing]) -> Thing | None:
@@ -103,12 +141,12 @@ def _try(report: Report, load: Callable[[], Thing]) -> Thing | None:
         return None
 
 
-def _known_signals(config: Path | None, environ: Mapping[str, str]) -> Collection[str]:
-    """Name the signals of the settings in force; none if the settings do not hold."""
+def _in_force(config: Path | None, environ: Mapping[str, str]) -> Settings | None:
+    """Give the settings in force; None if they do not hold."""
     try:
-        return load_settings(config, environ).settings.provided()
+        return load_settings(config, environ).settings
     except ConfigError:
-        return set()
+        return None
 
 
 def _accept_settings(report: Report, loaded: Loaded) -> None:

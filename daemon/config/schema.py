@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from daemon.config import shape
 from daemon.config.effective import flatten
 from daemon.config.policy_file import PolicyFile
+from daemon.config.session_sections import SessionFile
 from daemon.config.settings import Settings
 from daemon.config.yaml_safe import dotted
 
@@ -17,12 +18,17 @@ if TYPE_CHECKING:
 
 DIALECT = GenerateJsonSchema.schema_dialect
 
-MODELS: dict[str, type[Section]] = {"daemon": Settings, "policy": PolicyFile}
+MODELS: dict[str, type[Section]] = {
+    "daemon": Settings,
+    "policy": PolicyFile,
+    "session": SessionFile,
+}
 """The kinds of file, by name."""
 
 _TITLES = {
     "daemon": "Settings of the self-tuning daemon (configs/daemon.yaml)",
     "policy": "Policy of the self-tuning daemon (configs/self_tuning.yaml)",
+    "session": "Session of the self-tuning daemon (configs/sessions/*.yaml)",
 }
 
 
@@ -45,6 +51,6 @@ def _closed(schema: Any) -> Any:
     return {**closed, "additionalProperties": False} if "patternProperties" in closed else closed
 
 
-def documented_keys() -> list[str]:
-    """List every dotted key of both files; names that the operator chooses are ``*``."""
-    return sorted({key.dotted for model in MODELS.values() for key in shape.keys(model)})
+def documented_keys(*kinds: str) -> list[str]:
+    """List every dotted key of kinds of file; names that the operator chooses are ``*``."""
+    return sorted({key.dotted for kind in kinds for key in shape.keys(MODELS[kind])})

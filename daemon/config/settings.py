@@ -21,6 +21,7 @@ from daemon.config.problems import Source, at_most, finish, locate, refuse, vali
 from daemon.config.schedule import Schedule, check_schedule
 from daemon.config.section import Section, nothing_is_defaults
 from daemon.config.sources import Sources, check_sources
+from daemon.config.sweeps import Sweeps
 from daemon.config.text import MissingFile
 from daemon.config.time_lapse import TimeLapse, check_time_lapse
 from daemon.config.urls import check_database_url
@@ -226,6 +227,9 @@ class Settings(Section):
         default_factory=dict,
         description="Commands that run by the calendar beside the loop, at low priority. Every one"
         " takes something from the machine that the governed system may be running on.",
+    )
+    sweeps: Annotated[Sweeps, BeforeValidator(nothing_is_defaults)] = Field(
+        default_factory=Sweeps, description="With what means sessions are run."
     )
     log: Annotated[Log, BeforeValidator(nothing_is_defaults)] = Field(
         default_factory=Log, description="What is told while the daemon runs, on stderr."

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+QUOTES = "data/sample_arbitrage_prices.csv"
+"""What the shipped sessions are run on; they name it from where the directory stands."""
+
 
 def lay_out(shipped: Path, directory: Path) -> list[tuple[Path, bool]]:
     """Copy each shipped file that is not there yet; returns every file, and whether it is new.
@@ -14,13 +17,15 @@ def lay_out(shipped: Path, directory: Path) -> list[tuple[Path, bool]]:
     A file that is there is somebody's work and stays as it is.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    return [
-        (directory / source.name, _copy(source, directory / source.name))
-        for source in sorted(shipped.glob("*.yaml"))
-    ]
+    configs = shipped / "configs"
+    found = sorted(configs.rglob("*.yaml"), key=lambda path: (len(path.parts), path))
+    places = [(source, directory / source.relative_to(configs)) for source in found]
+    places.append((shipped / QUOTES, directory.parent / QUOTES))
+    return [(target, _copy(source, target)) for source, target in places]
 
 
 def _copy(source: Path, target: Path) -> bool:
+    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("xb") as file:
             file.write(source.read_bytes())

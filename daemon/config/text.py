@@ -44,7 +44,7 @@ def read_bounded(path: Path, size_bytes: int) -> bytes:
                 missing -= len(chunk)
     except (OSError, ValueError) as error:
         kind = MissingFile if isinstance(error, FileNotFoundError) else ConfigError
-        raise kind([_unreadable(path, error)]) from None
+        raise kind([unreadable(path, error)]) from None
     return b"".join(chunks)
 
 
@@ -69,7 +69,8 @@ def decode(text: str | bytes, name: str, size_bytes: int) -> str:
     return _json_as_yaml(text) if _is_json(text) else text
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> Problem:
+def unreadable(path: Path, error: OSError | ValueError) -> Problem:
+    """Say why a file could not be read."""
     name = printable(mask_urls(str(path)))
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return Problem("there is no such file", name, hint="check the path and the directory")

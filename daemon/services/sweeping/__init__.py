@@ -1,0 +1,1 @@
+"""Sessions: planned, run, ranked and asked about; and one backtest alone."""

@@ -1,0 +1,1 @@
+"""Running a session: batches out and back, results into books, one process a share."""
