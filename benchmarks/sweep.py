@@ -1,8 +1,9 @@
 """Measure the sweep: many combinations over the same quotes, from the file on.
 
     python benchmarks/sweep.py                      all of it
-    python benchmarks/sweep.py --quick              100,000 rows at most
+    python benchmarks/sweep.py --quick              a tenth of the sizes, or so
     python benchmarks/sweep.py --only growth        one table
+    python benchmarks/sweep.py --vectorbt PYTHON    against vectorbt, too, if PYTHON has it
 
 The rivals take turns with us in one run and get the same quotes and parameters;
 their results are compared with ours. A rival that takes one combination at a
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from measure import Case, Goal, Table, interleave, ratio, report
-from sweep_market import GRIDS, Grid, a_market, bare_loop, write
+from sweep_market import GRIDS, Grid, a_market, bare_loop, fresh, write
+from sweep_peers import measure_peers
+from sweep_sessions import measure_cold, measure_many, measure_whole
 
 from daemon.adapters.quotes.files import QuoteFiles
-from daemon.market.quotes import Quotes
 from daemon.market.simulator import backtest
 from daemon.market.staircase import Swept, sweep
 
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from daemon.market.params import Combinations, Params
+    from daemon.market.quotes import Quotes
 
-SECTIONS = ("engines", "growth", "files")
+SECTIONS = ("peers", "engines", "growth", "files", "sessions")
 SAMPLE = 2
 """Combinations on which whoever takes them one by one is measured."""
 
@@ -48,6 +51,7 @@ class Wish:
 
     only: tuple[str, ...]
     quick: bool
+    vectorbt: Path | None
     json: Path | None
     strict: bool
 
@@ -58,17 +62,14 @@ def parse(arguments: list[str]) -> Wish:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=SECTIONS, action="append", help="one of the tables")
-    parser.add_argument("--quick", action="store_true", help="100,000 rows at most")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the sizes, or so")
+    parser.add_argument(
+        "--vectorbt", type=Path, metavar="PYTHON", help="an interpreter that has vectorbt"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables to a file, too")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
     found = vars(parser.parse_args(arguments))
     return Wish(only=tuple(found.pop("only") or SECTIONS), **found)
-
-
-def fresh(quotes: Quotes) -> Quotes:
-    """Give quotes of which nothing was computed yet."""
-    bid_a, ask_a, bid_b, ask_b = quotes.prices
-    return Quotes(bid_a, ask_a, bid_b, ask_b, quotes.at_us)
 
 
 # ── engines ──────────────────────────────────────────────────────────────────
@@ -236,6 +237,8 @@ def by_hand(path: Path) -> object:
 
 def tables(wish: Wish) -> Iterator[Table]:
     """Measure what was asked for, one table after the other."""
+    if "peers" in wish.only:
+        yield measure_peers(wish.vectorbt)
     if "engines" in wish.only:
         yield measure_engines(quick=wish.quick)
     if "growth" in wish.only:
@@ -243,6 +246,9 @@ def tables(wish: Wish) -> Iterator[Table]:
     if "files" in wish.only:
         with tempfile.TemporaryDirectory() as folder:
             yield measure_files(Path(folder), quick=wish.quick)
+    for measure in (measure_whole, measure_many, measure_cold) if "sessions" in wish.only else ():
+        with tempfile.TemporaryDirectory() as folder:
+            yield measure(Path(folder), quick=wish.quick)
 
 
 def main(arguments: list[str]) -> int:

@@ -45,6 +45,12 @@ def a_market(rows: int) -> Quotes:
     return Quotes(bid_a, ask_a, bid_b, ask_b, START_US + MINUTE_US * np.arange(rows))
 
 
+def fresh(quotes: Quotes) -> Quotes:
+    """Give quotes of which nothing was computed yet."""
+    bid_a, ask_a, bid_b, ask_b = quotes.prices
+    return Quotes(bid_a, ask_a, bid_b, ask_b, quotes.at_us)
+
+
 def write(quotes: Quotes, path: Path) -> None:
     """Write quotes as CSV."""
     assert quotes.at_us is not None

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
+from daemon.market.metrics import ROUNDED
 from daemon.market.params import ExitModel, Params
 from daemon.market.quotes import Quotes
 from tests.market_kit import START_US, drawdowns
@@ -33,6 +34,23 @@ def markets(draw, most=40):
         if draw(st.integers(0, 9)) == 0:
             row[draw(st.integers(0, 3))] = draw(bad_prices)
     return Quotes(*(np.ascontiguousarray(column) for column in table.T), at_us=draw(times(count)))
+
+
+@st.composite
+def wild_markets(draw, most=25):
+    """The same at prices of any size, now and then a venue quoting nine digits too much or few."""
+    plain = draw(markets(most))
+    scale = draw(st.sampled_from([1e-290, 1e-10, 1.0, 1e10, 1e290]))
+    slips = draw(
+        st.lists(
+            st.sampled_from([1.0, 1.0, 1.0, 1e-9, 1e9, 0.1]),
+            min_size=len(plain),
+            max_size=len(plain),
+        )
+    )
+    bid_a, ask_a, bid_b, ask_b = (column * scale for column in plain.prices)
+    slip = np.array(slips, np.float64)
+    return Quotes(bid_a, ask_a, bid_b * slip, ask_b * slip, at_us=plain.at_us)
 
 
 @st.composite
@@ -81,7 +99,9 @@ def stops(draw, market, one):
     if not found or draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from([None, None, 0.5]))
     met = draw(st.sampled_from(found))
-    return draw(st.sampled_from([met, float(np.nextafter(met, 0)), float(np.nextafter(met, 1e9))]))
+    least = met / (1 - ROUNDED)  # the highest threshold that counts as met, but for rounding
+    around = [float(np.nextafter(value, way)) for value in (met, least) for way in (0, 1e9)]
+    return draw(st.sampled_from([met, least, *around, least * (1 - 1e-12), least * (1 + 1e-12)]))
 
 
 @st.composite

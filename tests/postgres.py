@@ -27,6 +27,8 @@ from urllib.parse import quote
 
 import psycopg
 
+from tests.memory import roomy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -42,8 +44,16 @@ PATIENCE = 60.0
 SOCKET_PATH_MAX = 107
 SOCKET_NAME = ".s.PGSQL.5432"
 
-VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+VOLATILE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
 """Settings for tests that never kill the server: nothing is worth waiting for the disk."""
+
+COPIES_FILES = 150_000
+"""The first version that is told how to copy a database; older ones always copy files."""
 
 
 class ServerMissingError(RuntimeError):
@@ -86,6 +96,8 @@ def _newest_first(folders: Iterator[Path]) -> list[Path]:
 class GivenServer:
     """The server behind ``DAEMON_TEST_POSTGRES_URL``: databases come and go, it stays."""
 
+    _how_to_copy = ""
+
     def __init__(self, url: str) -> None:
         base, _, self._query = url.partition("?")
         self._base, _, self._maintenance = base.rpartition("/")
@@ -107,7 +119,7 @@ class GivenServer:
     def create_database(self, name: str | None = None, *, template: str = "template0") -> str:
         """Create an empty database, or a copy of another one, and return its URL."""
         name = name or f"t_{uuid.uuid4().hex[:16]}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {self._how_to_copy}')
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -126,11 +138,14 @@ class PostgresServer(GivenServer):
         self._account = _account()
         self._process: subprocess.Popen[bytes] | None = None
         self._home = _short_folder()
+        self._data = self._home / "data" if durable else _data_folder(self._home)
         super().__init__(f"postgresql+psycopg://postgres@/postgres?host={quote(str(self._home))}")
 
     def __enter__(self) -> Self:
         try:
             self._give_away(self._home)
+            if self._data.exists():
+                self._give_away(self._data)
             self._binaries = self._readable_binaries()
             self._initialise()
             self.start()
@@ -144,7 +159,8 @@ class PostgresServer(GivenServer):
             if self._process is not None:
                 self.stop("immediate")
         finally:
-            shutil.rmtree(self._home, ignore_errors=True)
+            for folder in (self._data, self._home):
+                shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def pid(self) -> int:
@@ -165,7 +181,7 @@ class PostgresServer(GivenServer):
         arguments = [part for item in settings.items() for part in ("-c", "=".join(item))]
         with (self._home / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._binaries / "postgres", "-D", self._home / "data", *arguments],
+                [self._binaries / "postgres", "-D", self._data, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -213,7 +229,7 @@ class PostgresServer(GivenServer):
             time.sleep(0.005)
 
     def _initialise(self) -> None:
-        command = [str(self._binaries / "initdb"), "-D", str(self._home / "data"), "-U", "postgres"]
+        command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", "postgres"]
         options = [
             "--auth=trust",
             "--encoding=UTF8",
@@ -231,7 +247,9 @@ class PostgresServer(GivenServer):
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
-                psycopg.connect(self.dsn, connect_timeout=5).close()
+                with psycopg.connect(self.dsn, connect_timeout=5) as connection:
+                    if connection.info.server_version >= COPIES_FILES and not self._durable:
+                        self._how_to_copy = "STRATEGY file_copy"
             except psycopg.OperationalError as error:
                 assert self._process is not None
                 ended = self._process.poll() is not None
@@ -290,6 +308,12 @@ def _short_folder() -> Path:
     if len(f"{parent}/pg-12345678/{SOCKET_NAME}") > SOCKET_PATH_MAX:
         parent = "/tmp"
     return Path(tempfile.mkdtemp(prefix="pg-", dir=parent))
+
+
+def _data_folder(home: Path) -> Path:
+    """Where a server that is never killed keeps its files: in memory, if there is room."""
+    memory = roomy()
+    return home / "data" if memory is None else Path(tempfile.mkdtemp(prefix="pg-", dir=memory))
 
 
 def _children(pid: int) -> list[int]:

@@ -12,7 +12,7 @@ from daemon.store import history
 from daemon.store.types import MAX_EXACT_INT
 from daemon.tuning.vocabulary import DecisionKind, Mode
 
-FEWER = settings(max_examples=max(20, settings.default.max_examples // 4))
+FEWER = settings(max_examples=max(10, settings.default.max_examples // 4))
 """For properties whose every example is a database written, read, and written again."""
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

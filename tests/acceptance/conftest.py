@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.app import shipped
 from daemon.cli.main import run
-from daemon.store import migrate
 from daemon.store.store import Store
+from tests.contract.databases import Postgres, Sqlite
 from tests.inquiry_kit import fill, recorded
 from tests.recording import write_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from tests.contract.databases import Backend
     from tests.postgres import GivenServer
 
 CYCLES = 70
 """Of the recorded run: two changes are kept, a third one is being watched."""
 
-LEGACY = str(shipped() / "data" / "legacy")
-"""The sample files of an earlier tuner that the daemon ships."""
+METRICS = 600
+"""How many lines of metrics are taken over: the sample that the daemon ships has ten times more."""
+
+on_a_file = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+"""For what does not depend on the database: the other tests of a command show that it
+speaks to both, and the contracts that both give the same rows."""
 
 
 @dataclass
@@ -68,46 +73,63 @@ def url(kind: str, request: pytest.FixtureRequest) -> str:
     return request.getfixturevalue(f"{kind}_url")
 
 
-def prepare(url: str) -> None:
-    """Create a database and take over the sample files."""
-    with pytest.MonkeyPatch.context() as patch:
-        point(patch, url)
-        for words in (["upgrade"], ["import-legacy", LEGACY]):
-            assert run(["db", *words]) == 0
-
-
 def point(patch: pytest.MonkeyPatch, url: str) -> None:
     """Let commands use this database, and the policy that the daemon ships."""
     patch.setenv("DAEMON_DATABASE_URL", url)
     patch.setenv("DAEMON_POLICY_FILE", str(shipped() / "configs" / "self_tuning.yaml"))
 
 
+# ── databases that are ready ─────────────────────────────────────────────────
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def legacy(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The sample files of an earlier tuner that the daemon ships, with fewer metrics."""
+    folder = tmp_path_factory.mktemp("legacy") / "files"
+    shutil.copytree(shipped() / "data" / "legacy", folder)
+    metrics = folder / "metrics.csv"
+    metrics.write_text("".join(metrics.read_text().splitlines(keepends=True)[:METRICS]))
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def sqlite_backend(tmp_path_factory: pytest.TempPathFactory) -> Sqlite:
+    return Sqlite(tmp_path_factory.mktemp("ready"))
+
+
+@pytest.fixture(scope="session")
+def postgres_backend(postgres_server: GivenServer) -> Postgres:
+    return Postgres(postgres_server)
+
+
+def import_into(url: str, legacy: str) -> str:
+    """Take the sample files over into a database that is ready."""
+    with pytest.MonkeyPatch.context() as patch:
+        point(patch, url)
+        assert run(["db", "import-legacy", legacy]) == 0
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_filled(sqlite_backend: Sqlite, legacy: str) -> Path:
     """A filled database file, to be copied."""
-    path = tmp_path_factory.mktemp("filled") / "filled.db"
-    prepare(f"sqlite:///{path}")
-    return path
+    return Path(import_into(sqlite_backend.clone(), legacy).removeprefix("sqlite:///"))
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_server: GivenServer) -> str:
+def postgres_filled(postgres_backend: Postgres, legacy: str) -> str:
     """The name of a filled database, to be copied."""
-    url = postgres_server.create_database()
-    prepare(url)
-    return url.partition("?")[0].rpartition("/")[2]
+    return import_into(postgres_backend.clone(), legacy).partition("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture
-def sqlite_filled_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_filled_url(sqlite_filled: Path, tmp_path: Path) -> str:
     """A filled database, for this test alone."""
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
+    return f"sqlite:///{shutil.copy(sqlite_filled, tmp_path / 'test.db')}"
 
 
 @pytest.fixture
-def postgres_filled_url(postgres_template: str, postgres_server: GivenServer) -> Iterator[str]:
+def postgres_filled_url(postgres_filled: str, postgres_server: GivenServer) -> Iterator[str]:
     """A filled database, for this test alone."""
-    url = postgres_server.create_database(template=postgres_template)
+    url = postgres_server.create_database(template=postgres_filled)
     yield url
     postgres_server.drop_database(url)
 
@@ -116,6 +138,15 @@ def postgres_filled_url(postgres_template: str, postgres_server: GivenServer) ->
 def filled_url(kind: str, request: pytest.FixtureRequest) -> str:
     """The URL of a database into which the sample files were taken over."""
     return request.getfixturevalue(f"{kind}_filled_url")
+
+
+@pytest.fixture
+def ready_url(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a database at the newest schema and without rows."""
+    backend: Backend = request.getfixturevalue(f"{kind}_backend")
+    url = backend.clone()
+    yield url
+    backend.drop(url)
 
 
 @pytest.fixture
@@ -135,6 +166,13 @@ def terminal(url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Termi
 
 
 @pytest.fixture
+def ready(ready_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on a database that was created by `db upgrade`."""
+    point(monkeypatch, ready_url)
+    return bare
+
+
+@pytest.fixture
 def filled(filled_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal on a filled database."""
     point(monkeypatch, filled_url)
@@ -143,14 +181,13 @@ def filled(filled_url: str, bare: Terminal, monkeypatch: pytest.MonkeyPatch) -> 
 
 # ── a run that was recorded ──────────────────────────────────────────────────
 @pytest.fixture(scope="session")
-def recorded_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_run(sqlite_backend: Sqlite, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A recorded run in a file, to be copied."""
-    folder = tmp_path_factory.mktemp("asked")
-    with Store.open(f"sqlite:///{folder / 'run.db'}") as store:
-        migrate.upgrade(store)
-        _, clock = recorded(store, folder, CYCLES)
+    url = sqlite_backend.clone()
+    with Store.open(url) as store:
+        _, clock = recorded(store, tmp_path_factory.mktemp("asked"), CYCLES)
         fill(store, clock.now_us())
-    return folder / "run.db"
+    return Path(url.removeprefix("sqlite:///"))
 
 
 @pytest.fixture

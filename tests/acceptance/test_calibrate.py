@@ -25,13 +25,12 @@ safety:
 
 
 @pytest.fixture
-def watched(terminal, monkeypatch):
+def watched(ready, monkeypatch):
     """A terminal on an empty database that exists, and a policy of two signals."""
-    policy = terminal.folder / "policy.yaml"
+    policy = ready.folder / "policy.yaml"
     policy.write_text(POLICY)
     monkeypatch.setenv("DAEMON_POLICY_FILE", str(policy))
-    terminal.ok("db", "upgrade")
-    return terminal
+    return ready
 
 
 def fill(url, blocks=650):
@@ -48,8 +47,8 @@ def fill(url, blocks=650):
         assert samples.ingest(tx, rows, now).refused() == 0
 
 
-def test_a_recorded_past_is_green_and_kept(watched, url):
-    fill(url)
+def test_a_recorded_past_is_green_and_kept(watched, ready_url):
+    fill(ready_url)
     out = watched.ok("ctl", "calibrate")
     assert out.splitlines()[0].split()[:3] == ["signal", "state", "correlation_time_s"]
     assert out.splitlines()[-1] == "green"
@@ -60,8 +59,8 @@ def test_a_recorded_past_is_green_and_kept(watched, url):
     assert row["placebos"] >= 39
 
 
-def test_a_program_reads_all_of_it(watched, url):
-    fill(url)
+def test_a_program_reads_all_of_it(watched, ready_url):
+    fill(ready_url)
     told = json.loads(watched.ok("ctl", "calibrate", "-o", "json"))
     assert told["schema"] == "daemon.ctl.calibrate/1"
     assert told["outcome"] == "green"
@@ -74,17 +73,17 @@ def test_a_program_reads_all_of_it(watched, url):
     assert watched.err.splitlines()[-1] == "green"
 
 
-def test_lint_then_warns_of_what_noise_hides(watched, url):
+def test_lint_then_warns_of_what_noise_hides(watched, ready_url):
     watched.ok("config", "lint")
     assert "cannot be told" not in watched.err
-    fill(url)
+    fill(ready_url)
     watched.ok("ctl", "calibrate")
     watched.ok("config", "lint")
     assert "policy.yaml:10: safety.good.latency: in 60 s an effect of 0.01" in watched.err
 
 
-def test_a_short_past_is_refused_with_what_to_do_and_may_be_accepted(watched, url):
-    fill(url, blocks=100)
+def test_a_short_past_is_refused_with_what_to_do_and_may_be_accepted(watched, ready_url):
+    fill(ready_url, blocks=100)
     assert watched.type("ctl", "calibrate") == Exit.REFUSED
     assert "not green: 8 min without changes give" in watched.out
     assert "hint: let it watch until it has" in watched.out
@@ -101,8 +100,8 @@ def test_without_anything_recorded_it_says_what_to_do(watched):
     assert "let the daemon watch first" in watched.err
 
 
-def test_another_policy_is_measured_under_its_own_digest(watched, url):
-    fill(url)
+def test_another_policy_is_measured_under_its_own_digest(watched, ready_url):
+    fill(ready_url)
     other = watched.folder / "other.yaml"
     other.write_text(POLICY.replace("observe_window_s: 60", "observe_window_s: 55"))
     watched.ok("ctl", "calibrate")

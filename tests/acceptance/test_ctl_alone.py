@@ -57,3 +57,11 @@ def test_without_any_policy_on_record_there_is_nothing_to_go_by(alone, tmp_path)
     code, said = alone("ctl", "rollback", "--last")
     assert code == Exit.CONFIG
     assert "policy.yaml" in said
+
+
+def test_the_log_of_the_leader_of_a_moment_is_for_those_who_look_for_a_fault(alone, monkeypatch):
+    _, said = alone("ctl", "apply", "workers=9", "--keep")
+    assert '"level": "info"' not in said
+    monkeypatch.setenv("DAEMON_LOG_LEVEL", "debug")
+    _, said = alone("ctl", "rollback", "--last")
+    assert '"level": "info"' in said

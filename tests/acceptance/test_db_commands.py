@@ -11,7 +11,7 @@ from daemon.store import queries
 from daemon.store.store import Store
 from daemon.store.tables import metadata
 from daemon.store.views import VIEWS
-from tests.acceptance.conftest import LEGACY
+from tests.acceptance.conftest import on_a_file
 
 DISABLE = {
     "sqlite": "DROP TRIGGER {table}_no_{act}",
@@ -36,9 +36,9 @@ def test_an_empty_database_is_refused_with_the_command_that_creates_it(terminal)
 
 
 def test_upgrade_creates_the_schema_and_says_where_it_is(terminal):
-    assert "is at 0008" in terminal.ok("db", "upgrade")
+    assert "is at 0009" in terminal.ok("db", "upgrade")
     assert "applied 0001" in terminal.err
-    assert "already at 0008" in terminal.ok("db", "upgrade")
+    assert "already at 0009" in terminal.ok("db", "upgrade")
     assert {row["state"] for row in terminal.rows("db", "current")} == {"applied"}
     events = terminal.rows("db", "query", "select kind, ref from events")
     assert events == [{"kind": "schema_upgraded", "ref": None}]
@@ -105,6 +105,7 @@ def test_a_tail_cut_off_since_the_heads_were_kept_is_found(filled, filled_url):
     assert f"rule_history {last}: removed" in filled.err
 
 
+@on_a_file
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"rows": [{"stream": 1}]}', '{"rows": [1]}'])
 def test_a_file_without_heads_is_refused(filled, content):
     (filled.folder / "heads.json").write_text(content)
@@ -112,13 +113,14 @@ def test_a_file_without_heads_is_refused(filled, content):
     assert "daemon db verify -o json" in filled.err
 
 
-def test_importing_twice_imports_once(filled):
+def test_importing_twice_imports_once(filled, legacy):
     before = filled.rows("db", "query", "rule_timeline", "--limit", "1000")
-    again = filled.rows("db", "import-legacy", LEGACY)
+    again = filled.rows("db", "import-legacy", legacy)
     assert {row["imported"] for row in again} == {0}
     assert filled.rows("db", "query", "rule_timeline", "--limit", "1000") == before
 
 
+@on_a_file
 def test_rules_continue_from_where_the_earlier_tuner_left_them(filled):
     rules = {row["rule"]: row for row in filled.rows("db", "query", "current_rules")}
     for rule, row in rules.items():
@@ -129,45 +131,44 @@ def test_rules_continue_from_where_the_earlier_tuner_left_them(filled):
         assert row["state"] == "steady"
 
 
-def test_what_the_settings_say_of_a_signal_stands_beside_its_samples(terminal):
-    settings = terminal.folder / "daemon.yaml"
+@on_a_file
+def test_what_the_settings_say_of_a_signal_stands_beside_its_samples(ready, legacy):
+    settings = ready.folder / "daemon.yaml"
     names = ["phase_diff", "creative_band", "entropy_rate", "other"]
     settings.write_text(f"signals: {{risk_band: {{unit: share}}, {': , '.join(names)}: }}\n")
-    terminal.ok("db", "upgrade")
-    terminal.ok("db", "import-legacy", LEGACY, "--config", str(settings))
-    units = terminal.rows("db", "query", "select name, unit from signals where unit is not null")
+    ready.ok("db", "import-legacy", legacy, "--config", str(settings))
+    units = ready.rows("db", "query", "select name, unit from signals where unit is not null")
     assert units == [{"name": "risk_band", "unit": "share"}]
-    known = terminal.rows("db", "query", "select name from signals order by name")
+    known = ready.rows("db", "query", "select name from signals order by name")
     assert [row["name"] for row in known] == sorted([*names, "risk_band"])
 
 
-def test_a_question_that_takes_too_long_is_given_up(terminal, monkeypatch):
-    terminal.ok("db", "upgrade")
+def test_a_question_that_takes_too_long_is_given_up(ready, monkeypatch):
     monkeypatch.setenv("DAEMON_DATABASE_STATEMENT_TIMEOUT_S", "0.2")
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
-    assert terminal.type("db", "query", endless) == Exit.IO
-    assert "database.statement_timeout_s" in terminal.err
-    assert terminal.type("db", "query", "signals") == 0
+    assert ready.type("db", "query", endless) == Exit.IO
+    assert "database.statement_timeout_s" in ready.err
+    assert ready.type("db", "query", "signals") == 0
 
 
-def test_an_import_goes_on_where_the_policy_does_not_hold(terminal, monkeypatch):
+@on_a_file
+def test_an_import_goes_on_where_the_policy_does_not_hold(ready, legacy, monkeypatch):
     monkeypatch.setenv("DAEMON_POLICY_FILE", "nowhere.yaml")
-    terminal.ok("db", "upgrade")
-    assert sum(row["imported"] for row in terminal.rows("db", "import-legacy", LEGACY)) > 0
-    assert "rules are not taken over" in terminal.err
-    assert terminal.rows("db", "query", "current_rules") == []
+    assert sum(row["imported"] for row in ready.rows("db", "import-legacy", legacy)) > 0
+    assert "rules are not taken over" in ready.err
+    assert ready.rows("db", "query", "current_rules") == []
 
 
-def test_bad_lines_are_listed_and_the_rest_goes_in(terminal):
-    folder = terminal.folder / "old"
+@on_a_file
+def test_bad_lines_are_listed_and_the_rest_goes_in(ready):
+    folder = ready.folder / "old"
     folder.mkdir()
     good = '{"ts": "2026-01-15T10:00:00Z", "severity": "warn", "rule": "r", "note": "n"}'
     (folder / "risk_ledger.jsonl").write_text("\n".join([good, *["{"] * 30]) + "\n")
-    terminal.ok("db", "upgrade")
-    rows = terminal.rows("db", "import-legacy", str(folder))
+    rows = ready.rows("db", "import-legacy", str(folder))
     assert [(row["imported"], row["bad"]) for row in rows] == [(1, 30)]
-    assert "risk_ledger.jsonl:2" in terminal.err
-    assert "and 10 more" in terminal.err
+    assert "risk_ledger.jsonl:2" in ready.err
+    assert "and 10 more" in ready.err
 
 
 def test_an_export_imported_elsewhere_exports_the_same_bytes(filled, tmp_path, monkeypatch):
@@ -182,6 +183,7 @@ def test_an_export_imported_elsewhere_exports_the_same_bytes(filled, tmp_path, m
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
+@on_a_file
 def test_an_export_does_not_replace_what_it_was_not_told_to(filled):
     filled.ok("db", "export", "out")
     assert filled.type("db", "export", "out") == Exit.INPUT
@@ -208,6 +210,7 @@ def test_everything_in_the_catalogue_answers(filled):
         filled.ok("db", "query", name)
 
 
+@on_a_file
 def test_a_query_says_when_there_is_more(filled):
     assert len(filled.rows("db", "query", "rule_timeline", "--limit", "2")) == 2
     assert "--limit" in filled.err
@@ -249,6 +252,7 @@ def test_verifying_the_last_rows_reads_no_others(filled):
     assert {row["breaks"] for row in filled.rows("db", "verify", "--last", "5")} == {0}
 
 
+@on_a_file
 def test_a_semicolon_inside_text_or_at_the_end_is_no_second_statement(filled):
     assert filled.rows("db", "query", "select 'a;b' as x;") == [{"x": "a;b"}]
 

@@ -9,12 +9,11 @@ from sqlalchemy import text
 
 from daemon.clock import iso
 from daemon.errors import Exit
-from daemon.store import migrate
 from daemon.store.store import Store
 from daemon.tuning.model import Asked, Move
 from daemon.tuning.vocabulary import Mode
 from daemon.tuning.windows import BLOCK_US
-from tests.acceptance.conftest import point
+from tests.acceptance.conftest import on_a_file, point
 from tests.acceptance.test_db_commands import tamper
 from tests.recording import FIRST, Recording, loaded_policy, write_policy
 
@@ -25,7 +24,6 @@ BOLDER = ("latency: { max: 100", "latency: { max: 85")
 @contextmanager
 def recording(terminal, url, **how):
     """A run on this terminal's database, in this terminal's folder."""
-    terminal.ok("db", "upgrade")
     with Store.open(url) as store:
         yield Recording(store, loaded_policy(terminal.folder), **how)
 
@@ -33,7 +31,6 @@ def recording(terminal, url, **how):
 def eventful(url, folder):
     """A run that has seen everything a run may see."""
     with Store.open(url) as store:
-        migrate.upgrade(store)
         run = Recording(store, loaded_policy(folder))
         run.run(120)
         run.refuse = True
@@ -55,17 +52,17 @@ def eventful(url, folder):
 
 
 @pytest.fixture(scope="session")
-def sqlite_run(tmp_path_factory):
+def sqlite_run(sqlite_backend, tmp_path_factory):
     """A database file with that run, to be copied."""
-    folder = tmp_path_factory.mktemp("run")
-    eventful(f"sqlite:///{folder / 'run.db'}", folder)
-    return folder / "run.db"
+    made = sqlite_backend.clone()
+    eventful(made, tmp_path_factory.mktemp("run"))
+    return made.removeprefix("sqlite:///")
 
 
 @pytest.fixture(scope="session")
-def postgres_run(postgres_server, tmp_path_factory):
+def postgres_run(postgres_backend, tmp_path_factory):
     """The name of a database with that run, to be copied."""
-    made = postgres_server.create_database()
+    made = postgres_backend.clone()
     eventful(made, tmp_path_factory.mktemp("run"))
     return made.partition("?")[0].rpartition("/")[2]
 
@@ -112,6 +109,7 @@ def test_the_same_policy_decides_the_same_bit_for_bit(recorded):
     assert "bit for bit" in recorded.err
 
 
+@on_a_file
 def test_the_recorded_timeline_is_scored_in_a_table_and_as_json(recorded):
     found = document(recorded)
     [policy] = found["policies"]
@@ -125,6 +123,7 @@ def test_the_recorded_timeline_is_scored_in_a_table_and_as_json(recorded):
     assert "schema: daemon.replay/1" in recorded.ok("replay", "-o", "yaml")
 
 
+@on_a_file
 @pytest.mark.parametrize("what", ["hold", "apply", "keep"])
 def test_an_altered_decision_is_the_first_difference(recorded, run_url, what):
     [row] = recorded.rows(
@@ -145,6 +144,7 @@ def test_an_altered_decision_is_the_first_difference(recorded, run_url, what):
     assert "bribed" in recorded.out
 
 
+@on_a_file
 def test_an_altered_number_of_the_evidence_is_named(recorded, run_url):
     [row] = recorded.rows("db", "query", "select min(seq) as seq from decisions where kind='apply'")
     tamper(run_url, f"UPDATE decisions SET new = new + 1 WHERE seq = {row['seq']}")
@@ -159,6 +159,7 @@ def test_a_removed_decision_is_missed(recorded, run_url):
     assert "no decision" in found["recorded"]
 
 
+@on_a_file
 def test_an_altered_sample_is_found_at_the_next_decision_that_rests_on_it(recorded, run_url):
     at_us = (FIRST + 50) * BLOCK_US
     sql(run_url, f"UPDATE samples SET value = value + 5 WHERE at_us = {at_us}")
@@ -167,6 +168,7 @@ def test_an_altered_sample_is_found_at_the_next_decision_that_rests_on_it(record
     assert difference["at"] <= iso((FIRST + 120) * BLOCK_US)
 
 
+@on_a_file
 def test_another_policy_is_a_diff_with_reasons_and_without_claims(recorded):
     other = str(write_policy(recorded.folder, "other.yaml", BOLDER))
     found = document(recorded, "--policy", other)
@@ -189,43 +191,46 @@ def test_another_policy_is_a_diff_with_reasons_and_without_claims(recorded):
     assert "Move " in recorded.ok("replay", "--policy", other)
 
 
+@on_a_file
 def test_the_policy_on_record_by_its_file_is_the_same_policy(recorded):
     assert document(recorded, "--policy", str(write_policy(recorded.folder)))["same"] is True
 
 
-def test_a_replay_may_start_at_any_memory(terminal, url, monkeypatch):
+@on_a_file
+def test_a_replay_may_start_at_any_memory(ready, ready_url, monkeypatch):
     monkeypatch.setattr("daemon.services.loop.journal._EVERY", 50)
-    with recording(terminal, url) as run:
+    with recording(ready, ready_url) as run:
         run.run(200)
-    assert document(terminal)["cycles"] == 200
+    assert document(ready)["cycles"] == 200
     for since, cycles in ((75, 150), (199, 50), (10, 200)):
-        found = document(terminal, "--since", iso((FIRST + since) * BLOCK_US))
+        found = document(ready, "--since", iso((FIRST + since) * BLOCK_US))
         assert (found["same"], found["cycles"]) == (True, cycles)
-    assert document(terminal, "--since", "1999-01-01")["cycles"] == 200
+    assert document(ready, "--since", "1999-01-01")["cycles"] == 200
 
 
-def test_a_run_that_changed_its_policy_replays_with_both(terminal, url):
-    with recording(terminal, url) as run:
+@on_a_file
+def test_a_run_that_changed_its_policy_replays_with_both(ready, ready_url):
+    with recording(ready, ready_url) as run:
         run.run(100)
-        run.switch(loaded_policy(terminal.folder, BOLDER))
+        run.switch(loaded_policy(ready.folder, BOLDER))
         run.run(100)
-    found = document(terminal)
+    found = document(ready)
     assert (found["same"], found["cycles"]) == (True, 200)
 
 
-def test_a_dry_run_replays_and_wrote_nothing(terminal, url):
-    with recording(terminal, url, mode=Mode.DRY_RUN) as run:
+def test_a_dry_run_replays_and_wrote_nothing(ready, ready_url):
+    with recording(ready, ready_url, mode=Mode.DRY_RUN) as run:
         run.run(120)
-    found = document(terminal)
+    found = document(ready)
     assert found["same"] is True
     assert found["decisions"]["propose"] >= 1
-    assert terminal.rows("db", "query", "changes") == []
+    assert ready.rows("db", "query", "changes") == []
 
 
 @pytest.mark.parametrize("mode", [Mode.LIVE, Mode.DRY_RUN])
-def test_what_a_person_asked_for_replays_bit_for_bit(terminal, url, mode, monkeypatch):
+def test_what_a_person_asked_for_replays_bit_for_bit(ready, ready_url, mode, monkeypatch):
     monkeypatch.setattr("daemon.services.loop.journal._EVERY", 20)
-    with recording(terminal, url, mode=mode) as run:
+    with recording(ready, ready_url, mode=mode) as run:
         run.run(20)
         assert run.ask(a_step(run, workers=9.0)) == "hold"
         run.held = "HOLD file"
@@ -242,15 +247,15 @@ def test_what_a_person_asked_for_replays_bit_for_bit(terminal, url, mode, monkey
         assert run.ask(a_step(run, batch=50.0)) == "apply"
         run.run(60)
         assert {"rollback", "revert"} & set(run.kinds[-61:])
-    found = document(terminal)
+    found = document(ready)
     assert (found["same"], found["cycles"]) == (True, len(run.kinds))
     assert found["decisions"]["extend"] >= 1
     assert bool(found["decisions"].get("propose")) is (mode is Mode.DRY_RUN)
     for since in (40, 60, 100):
-        part = document(terminal, "--since", iso((FIRST + since) * BLOCK_US))
+        part = document(ready, "--since", iso((FIRST + since) * BLOCK_US))
         assert part["same"] is True
     query = "select kind from decision_log where reason in ('asked', 'confirmed') order by seq"
-    kinds = [row["kind"] for row in terminal.rows("db", "query", query)]
+    kinds = [row["kind"] for row in ready.rows("db", "query", query)]
     assert kinds == ["apply", "extend", "keep", "apply"]
 
 
@@ -263,10 +268,9 @@ def a_step(run, **goal):
 
 
 # ── what cannot be replayed ──────────────────────────────────────────────────
-def test_nothing_on_record_is_said(terminal):
-    terminal.ok("db", "upgrade")
-    assert terminal.type("replay") == Exit.FAILED
-    assert "nothing is recorded" in terminal.err
+def test_nothing_on_record_is_said(ready):
+    assert ready.type("replay") == Exit.FAILED
+    assert "nothing is recorded" in ready.err
 
 
 def test_samples_without_a_run_show_what_the_policy_would_have_done(filled):
@@ -283,6 +287,7 @@ def test_pruned_samples_are_said(recorded):
     assert "--since" in recorded.err
 
 
+@on_a_file
 def test_a_policy_on_signals_that_nobody_recorded_is_refused(recorded):
     other = write_policy(recorded.folder, "other.yaml", ("latency: { max: 100", "load: { max: 100"))
     other.write_text(other.read_text().replace("good: { latency: { max: -1 } }", "good: {}"))
@@ -290,6 +295,7 @@ def test_a_policy_on_signals_that_nobody_recorded_is_refused(recorded):
     assert "load" in recorded.err
 
 
+@on_a_file
 def test_an_invalid_policy_and_a_moment_that_is_none_are_refused(recorded):
     broken = write_policy(recorded.folder, "broken.yaml", ("cooldown_s: 30", "cooldown_s: never"))
     assert recorded.type("replay", "--policy", str(broken)) == Exit.CONFIG

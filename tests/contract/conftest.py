@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,9 @@ def memory_backend(tmp_path_factory: pytest.TempPathFactory) -> Memory:
 
 
 @pytest.fixture(scope="session")
-def postgresql_backend(postgres_server: GivenServer) -> Postgres:
-    return Postgres(postgres_server)
+def postgresql_backend(postgres_server: GivenServer) -> Iterator[Postgres]:
+    with closing(Postgres(postgres_server)) as backend:
+        yield backend
 
 
 @pytest.fixture(params=BOTH)

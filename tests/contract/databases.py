@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import uuid
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from daemon.store import migrate
 from daemon.store.chain import GENESIS, STREAMS
 from daemon.store.store import Store
 from daemon.store.tables import metadata
+from tests.shelf import Shelf, in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ class Sqlite:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.template = folder / "template.db"
+        self.shelf = Shelf(self.create)
         with Store.open(self._url(self.template)) as store:
             migrate.upgrade(store)
 
@@ -48,9 +49,7 @@ class Sqlite:
 
     def clone(self) -> str:
         """Copy the template."""
-        url = self.create()
-        shutil.copyfile(self.template, url.removeprefix("sqlite:///"))
-        return url
+        return self._copied(self.create())
 
     def drop(self, url: str) -> None:
         path = Path(url.removeprefix("sqlite:///"))
@@ -67,8 +66,16 @@ class Sqlite:
     @contextmanager
     def opened(self) -> Iterator[Store]:
         """Give away a store on a database without rows."""
-        with self.lend() as url, Store.open(url) as store:
+        with self.shelf.taken() as (url, store):
+            self._copied(url)
             yield store
+            store.close()
+            self.drop(url)
+            Path(f"{url.removeprefix('sqlite:///')}.lock").unlink(missing_ok=True)
+
+    def _copied(self, url: str) -> str:
+        shutil.copyfile(self.template, url.removeprefix("sqlite:///"))
+        return url
 
     @staticmethod
     def _url(path: Path) -> str:
@@ -80,11 +87,7 @@ class Memory(Sqlite):
 
     @contextmanager
     def opened(self) -> Iterator[Store]:
-        with Store.open("sqlite:///:memory:") as store:
-            with store.engines.writer.connect() as connection:
-                connection.rollback()
-                with closing(sqlite3.connect(self.template)) as template:
-                    template.backup(connection.connection.driver_connection)
+        with in_memory() as store:
             yield store
 
 
@@ -97,9 +100,17 @@ class Postgres:
         self.server = server
         url = server.create_database()
         self.template = url.partition("?")[0].rpartition("/")[2]
-        self._lent: str | None = None
+        self._lent: Store | None = None
+        self.shelf = Shelf(lambda: self.lent.url.render_as_string(hide_password=False))
         with Store.open(url) as store:
             migrate.upgrade(store)
+
+    @property
+    def lent(self) -> Store:
+        """The database that is lent, again and again, and a door of our own into it."""
+        if self._lent is None:
+            self._lent = Store.open(self.clone())
+        return self._lent
 
     def create(self) -> str:
         """Create an empty database."""
@@ -116,20 +127,27 @@ class Postgres:
     def lend(self) -> Iterator[str]:
         """Give away a database without rows; its structure must not be changed.
 
-        Always the same one, emptied: a copy takes a quarter of a second, which a
-        test that only writes rows need not wait for.
+        Always the same one, emptied: copying takes longer, and a test that only
+        writes rows need not wait for it.
         """
-        if self._lent is None:
-            self._lent = self.clone()
-        with Store.open(self._lent) as store, store.write() as tx:
-            tx.exec_driver_sql(EMPTY)
-        yield self._lent
+        self._emptied()
+        yield self.lent.url.render_as_string(hide_password=False)
 
     @contextmanager
     def opened(self) -> Iterator[Store]:
         """Give away a store on a database without rows."""
-        with self.lend() as url, Store.open(url) as store:
+        self._emptied()
+        with self.shelf.taken() as (_, store):
             yield store
+
+    def close(self) -> None:
+        """Leave the database that is lent."""
+        if self._lent is not None:
+            self._lent.close()
+
+    def _emptied(self) -> None:
+        with self.lent.write() as tx:
+            tx.exec_driver_sql(EMPTY)
 
 
 Backend = Sqlite | Postgres

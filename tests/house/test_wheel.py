@@ -1,6 +1,7 @@
 """What is installed from a wheel works without the checkout."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ SHIPPED = {
     "migrations/": "daemon/_shipped/migrations/",
     "configs/": "daemon/_shipped/configs/",
     "data/legacy/": "daemon/_shipped/data/legacy/",
+    "data/sample_arbitrage_prices.csv": "daemon/_shipped/data/sample_arbitrage_prices.csv",
     "alembic.ini": "daemon/_shipped/alembic.ini",
     "daemon/": "daemon/",
     "self_tuning_daemon.py": "self_tuning_daemon.py",
@@ -60,7 +62,7 @@ def test_nothing_else_is_inside(wheel):
     tops = {name.partition("/")[0] for name in inside}
     (metadata,) = (top for top in tops if top.endswith(".dist-info"))
     assert tops == {"daemon", "self_tuning_daemon.py", metadata}
-    assert not [name for name in inside if "test" in name or name.endswith(".pyc")]
+    assert not [name for name in inside if re.search(r"(^|/)(tests?[/_.]|conftest)|\.pyc$", name)]
 
 
 def run(site: Path, folder: Path, *arguments: str) -> str:

@@ -35,9 +35,10 @@ def test_links_lead_somewhere(path):
 def test_every_configuration_key_is_in_the_reference():
     from daemon.config.schema import documented_keys  # noqa: PLC0415 - the others need it not
 
-    text = (REFERENCE / "config.md").read_text()
-    missing = [key for key in documented_keys() if f"`{key}`" not in text]
-    assert not missing, f"docs/reference/config.md does not name {', '.join(missing)}"
+    for page, kinds in (("config.md", ("daemon", "policy")), ("sessions.md", ("session",))):
+        text = (REFERENCE / page).read_text()
+        missing = [key for key in documented_keys(*kinds) if f"`{key}`" not in text]
+        assert not missing, f"docs/reference/{page} does not name {', '.join(missing)}"
 
 
 @pytest.fixture(scope="module")

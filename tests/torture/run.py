@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from tests.torture import disk, fsync, kills, pairs, postgres, zombie
+from tests.torture import disk, fsync, kills, pairs, postgres, sessions, zombie
 from tests.torture.report import Tally, dump, say, table
 
 # How often, in full and for a quick look.
@@ -27,6 +27,7 @@ AMOUNTS = {
     "fsync": (12, 3),
     "pairs": (100, 4),
     "zombie": (10, 2),
+    "sessions": (50, 6),
 }
 PARTS = {
     "kills": kills.random_kills,
@@ -37,6 +38,7 @@ PARTS = {
     "fsync": fsync.failing,
     "pairs": pairs.meet,
     "zombie": zombie.wake,
+    "sessions": sessions.kills,
 }
 
 

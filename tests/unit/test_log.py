@@ -1,6 +1,8 @@
 import io
 import json
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import structlog
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.clock import MICROS
-from daemon.log import MASK, NESTING_MAX, clean, configure, mask, mask_urls, printable
+from daemon.log import MASK, NESTING_MAX, clean, configure, get, mask, mask_urls, printable
 
 NOW_US = 1_795_255_200 * MICROS
 NOW = "2026-11-21T10:00:00.000000Z"
@@ -42,7 +44,7 @@ def logged(write, stream=None, *, level="info", form="json", environ=None):
     """Set up a log, let somebody write, and give back the lines."""
     stream = io.StringIO() if stream is None else stream
     configure(level, form, stream, clock=StandingClock(), environ=environ or {})
-    write(structlog.get_logger())
+    write(get("daemon.test"))
     return stream.getvalue().splitlines()
 
 
@@ -132,13 +134,13 @@ def test_an_event_is_a_line_of_json():
 def test_the_system_clock_is_the_default():
     stream = io.StringIO()
     configure("info", "json", stream, environ={})
-    structlog.get_logger().info("x")
+    get("daemon.test").info("x")
     assert json.loads(stream.getvalue())["at"].endswith("Z")
 
 
 def test_stderr_is_the_default(capsys):
     configure("info", "json", clock=StandingClock())
-    structlog.get_logger().info("x")
+    get("daemon.test").info("x")
     shown = capsys.readouterr()
     assert shown.out == ""
     assert json.loads(shown.err)["event"] == "x"
@@ -309,3 +311,29 @@ def test_a_second_set_up_replaces_the_first():
     configure("info", "json", first, environ={})
     assert len(logged(lambda _: logging.getLogger("x").error("once"))) == 1
     assert first.getvalue() == ""
+
+
+# ── put off ──────────────────────────────────────────────────────────────────
+def test_the_last_set_up_before_the_first_event_is_the_one_that_holds():
+    first, second = io.StringIO(), io.StringIO()
+    configure("debug", "json", first, clock=StandingClock(), environ={})
+    configure("info", "json", second, clock=StandingClock(), environ={})
+    log = get("daemon.test")
+    log.debug("too much detail")
+    log.info("kept")
+    assert first.getvalue() == ""
+    assert [json.loads(line)["event"] for line in second.getvalue().splitlines()] == ["kept"]
+
+
+def test_threads_that_tell_their_first_event_at_once_all_tell_it_in_our_form():
+    stream, ready = io.StringIO(), threading.Barrier(8)
+    configure("info", "json", stream, clock=StandingClock(), environ={})
+
+    def tell(number):
+        ready.wait()
+        get("daemon.test").info("x", number=number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell, range(8)))
+    told = [json.loads(line)["number"] for line in stream.getvalue().splitlines()]
+    assert sorted(told) == list(range(8))

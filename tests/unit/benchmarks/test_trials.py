@@ -79,7 +79,7 @@ def test_a_window_weighs_blocks_by_what_they_hold():
 @pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
 def test_a_baseline_runs_on_every_plant_and_repeats_itself(name, spec):
-    plant = Plant(spec, 1, 1.0)
+    plant = Plant(spec, 1, 0.5)
     runs = [play(plant, BASELINES[name](plant)) for _ in range(2)]
     assert [change.at_s for change in runs[0]] == [change.at_s for change in runs[1]]
     for change in runs[0]:

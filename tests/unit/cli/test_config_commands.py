@@ -95,7 +95,7 @@ def test_lint_with_a_kind(place, capsys):
     (place / "x.yaml").write_text("log: {level: debug}\n")
     assert run(["config", "lint", "--kind", "policy", "x.yaml"]) == 78
     assert "x.yaml:1: log: is not a key that exists here" in capsys.readouterr().err
-    assert run(["config", "lint", "--kind", "session", "x.yaml"]) == 64
+    assert run(["config", "lint", "--kind", "nonsense", "x.yaml"]) == 64
 
 
 def test_lint_says_when_a_file_is_not_there(capsys):
@@ -179,7 +179,7 @@ def test_schema_prints_a_schema(capsys, arguments, title):
 
 
 def test_schema_of_something_else_is_a_usage_error(capsys):
-    assert run(["config", "schema", "session"]) == 64
+    assert run(["config", "schema", "nonsense"]) == 64
 
 
 @pytest.mark.parametrize("command", [[], ["lint"], ["show"], ["schema"]])
@@ -192,17 +192,26 @@ def test_help_shows_an_example(capsys, command):
 def test_init_writes_what_the_daemon_ships_and_it_holds(place, capsys):
     assert run(["config", "init", "mine"]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == ["wrote    mine/daemon.yaml", "wrote    mine/self_tuning.yaml"]
+    files = [
+        "mine/daemon.yaml",
+        "mine/self_tuning.yaml",
+        "mine/sessions/night.yaml",
+        "mine/sessions/session001.yaml",
+    ]
+    assert said.out.splitlines() == [
+        *(f"wrote    {file}" for file in files),
+        "wrote    data/sample_arbitrage_prices.csv",
+    ]
     assert "daemon config lint" in said.err
-    files = ["mine/daemon.yaml", "mine/self_tuning.yaml"]
     assert run(["config", "lint", *files, "--config", files[0]]) == 0
+    assert run(["session", "plan", files[3], "-o", "json"]) == 0
 
 
 def test_init_leaves_alone_what_is_there(place, capsys):
     (place / "configs" / "self_tuning.yaml").unlink()
     before = (place / "configs" / "daemon.yaml").read_text()
     assert run(["config", "init"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
+    assert capsys.readouterr().out.splitlines()[:2] == [
         "is there configs/daemon.yaml",
         "wrote    configs/self_tuning.yaml",
     ]

@@ -8,10 +8,10 @@ from daemon.cli import ctl_plan
 from daemon.errors import Exit
 from daemon.services.asking.inquiry import Inquiry
 from daemon.services.asking.planning import Planner
-from daemon.store import freezes, migrate, proposals
-from daemon.store.store import Store
+from daemon.store import freezes, proposals
 from tests.inquiry_kit import recorded
 from tests.recording import loaded_policy
+from tests.shelf import in_memory
 
 IDLE = 65
 """Cycles after which a change was kept and nothing is open."""
@@ -30,8 +30,7 @@ class Desk:
 
 @pytest.fixture
 def planner(tmp_path):
-    with Store.open("sqlite:///:memory:") as store:
-        migrate.upgrade(store)
+    with in_memory() as store:
         _, clock = recorded(store, tmp_path, IDLE)
         yield Planner(store, clock, loaded_policy(tmp_path))
 

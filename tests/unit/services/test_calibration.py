@@ -6,11 +6,12 @@ from daemon.config.policy_file import load_policy
 from daemon.errors import InputError
 from daemon.services import calibration
 from daemon.services.calibration import Calibrator, Readiness, quiet_spans, ready_for_live
-from daemon.store import calibrations, history, migrate, samples
+from daemon.store import calibrations, history, samples
 from daemon.store.calibrations import Movement
 from daemon.store.store import Store
 from daemon.tuning.windows import BLOCK_US
 from tests.calibration_kit import a_policy, noise
+from tests.shelf import in_memory
 
 POLICY = a_policy(settle_s=10.0)
 DAY_US = calibration.DAY_US
@@ -86,8 +87,7 @@ START = 1_800_000_000_000_000
 
 @pytest.fixture
 def store():
-    with Store.open("sqlite:///:memory:") as opened:
-        migrate.upgrade(opened)
+    with in_memory() as opened:
         yield opened
 
 

@@ -8,12 +8,13 @@ from daemon.clock import SystemClock, iso
 from daemon.errors import Exit
 from daemon.services.asking.inquiry import Inquiry, NothingToDo
 from daemon.services.asking.inquiry_rows import ASKED, UnknownName
-from daemon.store import freezes, history, migrate
+from daemon.store import freezes, history
 from daemon.store.lease import Lease
 from daemon.store.store import Store
 from daemon.tuning.windows import BLOCK_US
 from tests.inquiry_kit import StandingClock, fill, recorded, records, remember
 from tests.recording import loaded_policy
+from tests.shelf import in_memory
 
 CYCLES = 54
 """One change is kept and another one is being watched."""
@@ -22,8 +23,7 @@ CYCLES = 54
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     """A recorded run, which stays as it is, and whoever asks about it."""
-    with Store.open("sqlite:///:memory:") as store:
-        migrate.upgrade(store)
+    with in_memory() as store:
         _, clock = recorded(store, tmp_path_factory.mktemp("run"), CYCLES)
         yield Inquiry(store, clock)
 
@@ -31,8 +31,7 @@ def asked(tmp_path_factory):
 @pytest.fixture
 def store():
     """An empty database."""
-    with Store.open("sqlite:///:memory:") as opened:
-        migrate.upgrade(opened)
+    with in_memory() as opened:
         yield opened
 
 

@@ -15,6 +15,7 @@ from daemon.store.store import Store
 from daemon.tuning.windows import BLOCK_US
 from tests.inquiry_kit import StandingClock, recorded
 from tests.recording import adopt, loaded_policy
+from tests.shelf import in_memory
 
 IDLE, OPEN, COLD = 65, 70, 20
 """Cycles after which one change was kept and nothing is open; one is open; nothing is known."""
@@ -158,8 +159,7 @@ def test_before_anything_is_known_nothing_is_promised(planner_on):
 
 
 def test_a_daemon_that_never_ran_knows_nothing(tmp_path):
-    with Store.open("sqlite:///:memory:") as store:
-        migrate.upgrade(store)
+    with in_memory() as store:
         loaded = loaded_policy(tmp_path)
         adopt(store, loaded)
         planner = Planner(store, StandingClock(1_795_255_200_000_000), loaded)
@@ -217,8 +217,7 @@ def test_signals_that_stay_away_stop_it(own):
 
 
 def test_what_the_last_cycle_found_counts_while_the_daemon_runs(tmp_path):
-    with Store.open("sqlite:///:memory:") as store:
-        migrate.upgrade(store)
+    with in_memory() as store:
         run, clock = recorded(store, tmp_path, IDLE)
         run.held = "HOLD: maintenance"
         run.run(1)

@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from daemon.store import chain, migrate
+from daemon.store import chain
 from daemon.store.legacy import export_directory, import_directory
-from daemon.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sqlalchemy import Table
 
     from daemon.store.legacy import ImportReport
+    from daemon.store.store import Store
 
 NOW_US = 1_768_500_000_000_000
 TS = "2026-01-15T08:00:00.000000Z"
 TS_US = 1_768_464_000_000_000
-
-
-@cache
-def _template() -> bytes:
-    with Store.open("sqlite:///:memory:") as store:
-        migrate.upgrade(store)
-        return _driver(store).serialize()
-
-
-def _driver(store: Store) -> Any:
-    with store.engines.writer.connect() as connection:
-        return connection.connection.driver_connection
-
-
-@contextmanager
-def empty() -> Iterator[Store]:
-    """A database in memory, at the newest schema and without rows."""
-    with Store.open("sqlite:///:memory:") as store:
-        _driver(store).deserialize(_template())
-        yield store
 
 
 def rows(store: Store, table: Table) -> list[dict[str, Any]]:

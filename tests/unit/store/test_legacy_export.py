@@ -12,13 +12,13 @@ from daemon.store.legacy import export_directory
 from daemon.store.store import Store
 from daemon.store.tables import evidence, risk_ledger
 from daemon.tuning.vocabulary import ChangeState
+from tests.shelf import in_memory
 from tests.unit.store.legacy_kit import (
     NOW_US,
     TS,
     TS_US,
     assert_chained,
     bring_in,
-    empty,
     exported,
     files,
     jsonl,
@@ -28,7 +28,7 @@ from tests.unit.store.legacy_kit import (
 
 @pytest.fixture
 def store():
-    with empty() as opened:
+    with in_memory() as opened:
         yield opened
 
 
@@ -170,7 +170,7 @@ def test_what_the_daemon_did_is_exported(store, tmp_path):
 def test_an_export_of_an_import_of_an_export_is_the_export(store, tmp_path):
     a_life(store)
     first = exported(store, tmp_path / "first")
-    with empty() as other:
+    with in_memory() as other:
         report = bring_in(other, tmp_path / "first")
         assert report.problems == ()
         assert exported(other, tmp_path / "second") == first

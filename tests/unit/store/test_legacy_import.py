@@ -23,6 +23,7 @@ from daemon.store.tables import (
 from daemon.store.tables import (
     samples as samples_table,
 )
+from tests.shelf import in_memory
 from tests.unit.store.legacy_kit import (
     NOW_US,
     TS,
@@ -30,7 +31,6 @@ from tests.unit.store.legacy_kit import (
     assert_chained,
     bring_in,
     counts,
-    empty,
     exported,
     jsonl,
     reasons,
@@ -45,7 +45,7 @@ LINE = {"ts": TS, "actor": "mara", "rule": "r", "old": 1, "new": 2, "note": "n"}
 
 @pytest.fixture
 def store():
-    with empty() as opened:
+    with in_memory() as opened:
         yield opened
 
 
@@ -231,7 +231,7 @@ def test_a_name_that_another_change_has_is_not_taken(store, tmp_path):
     assert keys[0] == "A"
     assert keys[1].startswith("import:")
     assert counts(report) == {"rules_effects": (3, 2, 1, 0)}
-    with empty() as other:
+    with in_memory() as other:
         out = exported(store, tmp_path / "out")
         bring_in(other, tmp_path / "out")
         assert exported(other, tmp_path / "again") == out

@@ -22,6 +22,7 @@ from daemon.store.tables import (
     sample_faults,
 )
 from daemon.tuning.vocabulary import ChangeState
+from tests.shelf import in_memory
 from tests.unit.store.legacy_kit import (
     NOW_US,
     TS,
@@ -29,7 +30,6 @@ from tests.unit.store.legacy_kit import (
     assert_chained,
     bring_in,
     counts,
-    empty,
     exported,
     jsonl,
     rows,
@@ -44,7 +44,7 @@ LINE = {"ts": TS, "actor": "mara", "rule": "r", "old": 1, "new": 2, "note": "n"}
 
 @pytest.fixture
 def store():
-    with empty() as opened:
+    with in_memory() as opened:
         yield opened
 
 
@@ -120,7 +120,7 @@ def three_files(tmp_path_factory):
         rules_effects=EFFECTS + "\n" + "".join(effects),
         metrics="ts,a,b\n" + "".join(metrics),
     )
-    with empty() as whole:
+    with in_memory() as whole:
         assert bring_in(whole, folder / "in").imported == 1_100 + 1_050 + 2_100
         return folder / "in", exported(whole, folder / "out")
 

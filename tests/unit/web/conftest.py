@@ -14,7 +14,9 @@ from daemon.config.settings import Settings
 from daemon.services.living.pulse import Phase
 from daemon.services.watching.inbox import Inbox
 from daemon.web.doors import create
-from daemon.web.server import Impatient, Listener
+from daemon.web.listener import STOP_S, Listener
+from daemon.web.server import Impatient, server
+from daemon.web.token import read_token
 from tests.life_kit import HandClock, HandEngine, HandLease, HandSource, service
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ def opened(settings: Settings, engine: Any = None, **how: Any) -> Iterator[Door]
     source = HandSource()
     made = service(clock, engine or HandEngine(clock), HandLease(), Inbox([source]))
     made.pulse.enter(Phase.LEADING, 0)
-    listener = Listener(create(made, settings, **how), settings.http.host, 0, Hasty)
+    app = create(made, settings.http, read_token(settings.http), **how)
+    listener = Listener(lambda: server(app, STOP_S, Hasty), settings.http.host, 0)
     listener.open()
     try:
         yield Door(listener, made, source)

@@ -9,7 +9,8 @@ import pytest
 
 from daemon.config.http import Http
 from daemon.config.settings import Settings
-from daemon.web.server import Listener, open_to_programs
+from daemon.web.listener import STOP_S, Listener, open_to_programs
+from daemon.web.server import server
 from tests.life_kit import HandClock, HandEngine, HandLease, service
 from tests.unit.web.conftest import opened, read_answer
 
@@ -145,8 +146,12 @@ class Eager(Listener):
     bind_again_s = 0.02
 
 
-async def nothing(scope, receive, send):
+async def nobody(scope, receive, send):
     """Answer nobody."""
+
+
+def nothing():
+    return server(nobody, STOP_S)
 
 
 def test_an_address_that_is_taken_is_told_and_asked_for_again(capfd):
@@ -193,3 +198,35 @@ def test_it_listens_on_the_other_loopback_as_well():
     with opened(Settings(http=Http(host="::1"))) as door:
         assert door.address[0] == "::1"
         assert door.ask("GET", "/livez").status == 200
+
+
+@pytest.mark.parametrize("knocks", [False, True])
+def test_what_answers_is_loaded_when_the_service_has_started_or_somebody_knocks(knocks):
+    starting = threading.Event()
+    loaded = threading.Event()
+    starting.set()
+
+    def serve():
+        loaded.set()
+        return server(nobody, STOP_S)
+
+    listener = Listener(serve, "127.0.0.1", 0, starting.is_set)
+    listener.open()
+    address = listener.address(5)
+    try:
+        assert not loaded.wait(0.2)
+        with contextlib.ExitStack() as line:
+            if knocks:
+                line.enter_context(socket.create_connection(address, 5))
+            else:
+                starting.clear()
+            assert loaded.wait(5)
+    finally:
+        listener.close()
+
+
+def test_a_listener_that_is_closed_while_the_service_starts_loads_nothing():
+    listener = Listener(lambda: pytest.fail("loaded"), "127.0.0.1", 0, lambda: True)
+    listener.open()
+    assert listener.address(5) is not None
+    listener.close()

@@ -9,7 +9,7 @@ from daemon.config.http import Http
 from daemon.config.settings import Settings
 from daemon.errors import ConfigError
 from daemon.services.living.pulse import Phase
-from daemon.web.guard import read_token
+from daemon.web.token import read_token
 from tests.life_kit import HandClock, HandEngine
 from tests.unit.web.conftest import opened
 
