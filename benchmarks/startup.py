@@ -5,8 +5,8 @@
 ``daemon --help`` is held against the floor of the interpreter: one that does
 nothing, and one that imports the library which parses the command line. ``daemon
 ctl status`` asks a database on which a daemon has run, and ``daemon run`` is
-timed until it says that it leads, as it tells a service manager, with a change
-of its policy open or not: nothing else is to be recovered.
+timed until it says that it leads, as it tells a service manager; there is nothing
+to recover.
 
 The commands take turns, so that whatever else the machine does hits all of them
 alike. Of each the median is shown: by the clock, and of processor time, which is

@@ -7,8 +7,30 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.store.types import canonical, read_json
+from daemon.store.types import Written, canonical, read_json
 from tests.strategies import doubles, json_values, numbers, respelled, texts, whole
+
+
+def plainly(value):
+    """Write a value in two steps, the slow way: make it normal, then write it."""
+    text = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    return json.dumps(normal(value), **text)
+
+
+def normal(value):
+    if isinstance(value, float) and abs(value) <= 2**53 and value == int(value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        return float(value)
+    if isinstance(value, dict):
+        return {key: normal(item) for key, item in value.items()}
+    return [normal(item) for item in value] if isinstance(value, list) else value
+
+
+@given(json_values)
+def test_the_text_is_what_hashes_were_always_computed_over(value):
+    assert canonical(value) == plainly(value)
+    assert canonical({"in": (value, Written(canonical(value)))}) == plainly({"in": [value, value]})
 
 
 @given(json_values)
