@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from daemon.services.living.service import Service
     from daemon.services.replay import Judged, Replay, Report
     from daemon.services.upkeep import Upkeep, as_heads, catalogue
-    from daemon.store.health import Finding
     from daemon.store.store import Store
 
 
@@ -71,7 +70,6 @@ __all__ = [
     "as_heads",
     "build",
     "catalogue",
-    "diagnose",
     "doubts",
     "fingerprints",
     "live",
@@ -366,35 +364,3 @@ def doubts(config: str | None, policies: Sequence[LoadedPolicy]) -> list[Problem
             return calibration.doubts(store, policies)
     except DaemonError:
         return []
-
-
-def diagnose(config: str | None) -> Iterator[Finding]:
-    """Ask everything that could be wrong: the installation, the configuration, the database."""
-    from daemon.services import doctor
-    from daemon.store.health import Finding
-
-    yield from doctor.installation()
-    built: list[App] = []
-
-    def settings() -> Iterator[Finding]:
-        built.append(build(config))
-        loaded = built[0].loaded
-        yield Finding("settings", "ok", str(loaded.path or "built-in defaults"))
-        for problem in loaded.warnings:
-            yield Finding("settings", "warn", str(problem), problem.hint)
-
-    def policy() -> Iterator[Finding]:
-        loaded = built[0].policy()
-        names = ", ".join(loaded.policy.rules)
-        yield Finding("policy", "ok", f"{loaded.path}: may move {names}")
-        for problem in loaded.warnings:
-            yield Finding("policy", "warn", str(problem), problem.hint)
-
-    def database() -> Iterator[Finding]:
-        with built[0].upkeep(any_schema=True) as upkeep:
-            yield from upkeep.examine()
-
-    yield from doctor.attempt("settings", settings)
-    if built:
-        yield from doctor.attempt("policy", policy)
-        yield from doctor.attempt("database", database)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from daemon import app
+from daemon.app.diagnosis import diagnose
 from daemon.cli.output import Rows, config_option, show, type_option
 from daemon.errors import Exit
 
@@ -22,7 +22,7 @@ def command(config: str | None, output: str) -> int:
     Example:
       daemon doctor
     """
-    findings = list(app.diagnose(config))
+    findings = list(diagnose(config))
     rows = [(one.status, one.check, one.detail, one.hint) for one in findings]
     show(Rows("daemon.doctor/1", ("status", "check", "detail", "hint"), rows), output)
     return Exit.FAILED if any(one.status == "fail" for one in findings) else Exit.DONE
