@@ -190,6 +190,8 @@ class World:
             self.tick()
         self.locks = locks
         self._asleep.remove(process)
+        if self.standing_still() is None:
+            process.held = None  # what it has not looked at yet is gone when it does
         other = self.process
         if other is None or not other.lease.leads:
             if other is not None:
