@@ -177,6 +177,16 @@ class Oracle:
             (newest,),
         ).fetchall()
 
+    def longer(self, newest: int) -> int:
+        """Give the cycles by which people want open changes to be observed longer."""
+        found = [change for change, *_ in self.open_up_to(newest)]
+        asked = self.world.connection.execute(
+            "select sum(json_extract(args, '$.seconds')) from commands where kind = 'extend' and"
+            " json_extract(args, '$.change') in (select value from json_each(?))",
+            (str(found),),
+        ).fetchone()[0]
+        return -(-int(asked or 0) // 5)
+
     def settled(self, newest: int) -> None:
         """Nothing that was open when the faults ended is open now, and the controls are as told."""
         rows = self.open_up_to(newest)

@@ -28,10 +28,13 @@ def test_whatever_goes_wrong_every_promise_holds(first):
     assert total.decisions["apply"] > 2
 
 
-@pytest.mark.parametrize(("seed", "cycles"), [(290, 60), (294, 24), (524, 40), (15489, 40)])
+@pytest.mark.parametrize(
+    ("seed", "cycles"), [(290, 60), (294, 24), (524, 40), (6954, 40), (15489, 40)]
+)
 def test_what_once_went_wrong_goes_right(seed, cycles):
     """290: an order that landed late; 294: a rest after halves; 524: a rollback cut off.
 
+    6954: a person wants an observation longer than all else takes;
     15489: a leader that slept before it looked for a HOLD that was gone when it woke.
     """
     runs.one_seed(seed, runs.Plan(cycles=cycles))

@@ -98,7 +98,7 @@ class World:
         self.plant.recover()
         self.people.leave()
         newest = self.oracle.newest()
-        for done in range(cycles):
+        for done in range(cycles + self.oracle.longer(newest)):
             self.tick()
             if done >= CALM and not self.oracle.open_up_to(newest):
                 break
