@@ -196,15 +196,23 @@ class Oracle:
 
     def _controls_as_told(self) -> None:
         """The controls hold what the record says, whoever set it there."""
+        for told in self.untold():
+            self.fail("controls", told)
+
+    def untold(self) -> list[str]:
+        """Name what the controls hold and the record does not say."""
         if self.world.injected[faults.LATE]:
-            return
+            return []
         held = self.world.surface.plain()
-        for rule, value in self.world.connection.execute(
+        rows = self.world.connection.execute(
             "select name, value from rules r where retired_at_us is null and not exists (select 1"
             " from changes c where c.rule = r.name and c.state in ('applying', 'rolling_back'))"
-        ):
-            if rule in held and not _same(held[rule], value):
-                self.fail("controls", f"{rule} is {held[rule]}, on record is {value}")
+        )
+        return [
+            f"{rule} is {held[rule]}, on record is {value}"
+            for rule, value in rows
+            if rule in held and not _same(held[rule], value)
+        ]
 
     def fail(self, name: str, what: str) -> Any:
         """Say what was violated, and how to see it again."""

@@ -29,7 +29,7 @@ def test_whatever_goes_wrong_every_promise_holds(first):
 
 
 @pytest.mark.parametrize(
-    ("seed", "cycles"), [(290, 60), (294, 24), (524, 40), (6954, 40), (15489, 40)]
+    ("seed", "cycles"), [(290, 60), (294, 24), (524, 40), (6954, 40), (6966, 40), (15489, 40)]
 )
 def test_what_once_went_wrong_goes_right(seed, cycles):
     """290: an order that landed late; 294: a rest after halves; 524: a rollback cut off.

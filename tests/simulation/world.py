@@ -100,7 +100,8 @@ class World:
         newest = self.oracle.newest()
         for done in range(cycles + self.oracle.longer(newest)):
             self.tick()
-            if done >= CALM and not self.oracle.open_up_to(newest):
+            calm = done >= CALM and not self.oracle.open_up_to(newest)
+            if calm and not self.oracle.untold():
                 break
         self.oracle.look_at_all()
         self.oracle.settled(newest)
