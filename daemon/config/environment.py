@@ -7,6 +7,7 @@ the value, as container platforms hand over secrets.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_origin
 
@@ -48,7 +49,8 @@ def variable_of(key: Key) -> str:
     return PREFIX + "_".join(key.path).upper()
 
 
-def variables(model: type[BaseModel]) -> dict[str, Key]:
+@cache
+def variables(model: type[BaseModel]) -> Mapping[str, Key]:
     """Name every variable that a model understands, with the setting it gives."""
     return {
         variable_of(key): key

@@ -281,9 +281,10 @@ def follow(
     clock = SystemClock()
     began_us = clock.elapsed_us()
     while seconds is None or clock.elapsed_us() - began_us < seconds * MICROS:
-        for told in narrator.news():
+        seen = set(until) <= narrator.outcomes().keys()
+        for told in narrator.news():  # asked for afterwards: what brought the outcome is told
             tell(told)
-        if until and set(until) <= narrator.outcomes().keys():
+        if until and seen:
             return True
         cast.alive()
         clock.sleep(LOOK_S)

@@ -35,6 +35,7 @@ def test_what_once_went_wrong_goes_right(seed, cycles):
     """290: an order that landed late; 294: a rest after halves; 524: a rollback cut off.
 
     6954: a person wants an observation longer than all else takes;
+    6966: what a person sets last is not looked at before the run would have ended;
     15489: a leader that slept before it looked for a HOLD that was gone when it woke.
     """
     runs.one_seed(seed, runs.Plan(cycles=cycles))
