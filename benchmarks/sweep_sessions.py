@@ -239,7 +239,7 @@ def measure_many(folder: Path, *, quick: bool) -> Table:
             "Jobs are planned one by one, all of them, as `session plan` writes them. A job end to",
             "end is planned, backtested, written and ranked with all statistics; CPU of all",
             "processes. The top 20 are asked of the view `leaderboard`, as ranked; and by other",
-            "bounds, for which every result is read again.",
+            "bounds, for which all of it is ranked again.",
         ),
     )
     place, data = Place(folder), folder / "few.csv"

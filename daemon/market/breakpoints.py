@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.market.metrics import costs_of, usd
+from daemon.market.metrics import EPS, costs_of, usd
 from daemon.market.params import Combinations
 from daemon.market.runs import runs_of
 from daemon.market.staircase import sweep
+from daemon.market.thresholds import entry_threshold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
+
+
+LOOKED_AT = 512
+"""About so many rows on both sides of a threshold are looked at first,"""
+
+WIDER = 16
+"""and so many times more where none of them had a chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +55,30 @@ class Interval:
 def unchanged(quotes: Quotes, params: Params) -> Interval:
     """Give all ``min_spread_bps`` with which the list of trades is the same, costs being given."""
     rows = _Rows.of(quotes, params)
-    worth, opens = rows.worth, rows.opens
-    near = worth[(worth < params.min_spread_bps) & (worth >= 0) & rows.room]
+    spread, costs = rows.spread, params.costs_bps
+    if not len(spread):
+        return Interval(None, None)
+    threshold, widest = rows.threshold, float(spread.max())
+    floor, below = _reaching(0.0, costs), min(threshold, widest)
+    low, high = threshold, threshold
+    width = max((widest - floor) * LOOKED_AT / len(spread), EPS)
+    near, least = None, None
+    while (near is None and low > floor) or (least is None and high <= widest):
+        low, high = max(below - width, floor), threshold + width
+        some = np.flatnonzero((spread >= low) & (spread <= high))
+        found = spread[some[rows.room(some)]]
+        near = float(found[found < threshold].max()) if (found < threshold).any() else None
+        least = float(found[found >= threshold].min()) if (found >= threshold).any() else None
+        width *= WIDER
     return Interval(
-        float(near.max()) if len(near) else None,
-        float(worth[opens].min()) if opens.any() else None,
+        None if near is None else near - costs, None if least is None else least - costs
     )
 
 
 def pnl_usd(quotes: Quotes, params: Params) -> Floats:
     """Give what each closed trade brought, in the order in which they were opened."""
     rows = _Rows.of(quotes, params)
-    runs = rows.runs
-    at = np.flatnonzero(rows.opens)
+    runs, at = rows.runs, rows.opens()
     at = at[runs.close_row[runs.run[at]] < rows.stop]
     brought = runs.reverse[runs.run[at]] if params.quoted else 0.0
     costs = costs_of(params.costs_bps, quoted=params.quoted)
@@ -75,24 +94,47 @@ class _Rows:
     runs: Runs
     stop: int
     """How many rows were processed."""
-    worth: Floats
-    """What a trade would bring after costs, one way: what the threshold is compared with."""
-    room: Bools
-    """Whether there was room for a trade when the row came."""
-    opens: Bools
+    spread: Floats
+    threshold: float
+    """The smallest spread that opens a trade."""
+    most: int
+    """How many trades may be open at once."""
+    wanted: Ints
+    """Places of the rows that reach the threshold."""
 
     @classmethod
     def of(cls, quotes: Quotes, params: Params) -> _Rows:
         runs = runs_of(quotes, params.exchange_a_to_b_rate)
         stop = _processed(quotes, params)
-        count = int(np.searchsorted(runs.row, stop))
-        run, spread = runs.run[:count], runs.spread[:count]
-        worth = spread - params.costs_bps
-        wanted = worth >= params.min_spread_bps
-        before: Ints = np.cumsum(wanted) - wanted
-        begins = np.searchsorted(run, np.arange(len(runs.close_row)))
-        room = before - np.append(before, 0)[begins][run] < params.max_open_trades
-        return cls(runs, stop, worth, room, wanted & room)
+        spread = runs.spread[: int(np.searchsorted(runs.row, stop))]
+        threshold = _reaching(params.min_spread_bps, params.costs_bps)
+        wanted = np.flatnonzero(spread >= threshold)
+        return cls(runs, stop, spread, threshold, params.max_open_trades, wanted)
+
+    def room(self, some: Ints) -> Bools:
+        """Tell for which rows there was room for a trade when they came.
+
+        There was none if as many rows of the same run as may be open wanted one earlier.
+        """
+        earlier = np.searchsorted(self.wanted, some) - self.most
+        found = earlier < 0
+        full = np.flatnonzero(~found)
+        run = self.runs.run
+        found[full] = run[self.wanted[earlier[full]]] != run[some[full]]
+        return found
+
+    def opens(self) -> Ints:
+        """Give the places of the rows that open one."""
+        run = self.runs.run[self.wanted]
+        first = np.ones(len(run), np.bool_)
+        most = min(self.most, len(run))
+        np.not_equal(run[most:], run[: len(run) - most], out=first[most:])
+        return self.wanted[first]
+
+
+def _reaching(min_spread_bps: float, costs_bps: float) -> float:
+    """Give the smallest spread of which at least so much is left after costs."""
+    return float(entry_threshold(np.array([min_spread_bps]), np.array([costs_bps]))[0])
 
 
 def _processed(quotes: Quotes, params: Params) -> int:

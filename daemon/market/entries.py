@@ -10,7 +10,7 @@ and sums over all of them are differences that are added up once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 WIDEST = 1 << 16
 """Lists that are written out together: their numbers fit 16 bits, which sorts fastest."""
 
+EXACT = 2.0**53
+"""Whole numbers up to here are doubles, and so are their sums."""
+
 NEGLIGIBLE = 2.0**-90
 """What may be left of a value, as a share of the largest or of one."""
 
@@ -46,8 +49,8 @@ class Entries:
 
     at: Ints
     """Places in the arrays of `Runs`."""
-    low: Numbers
-    high: Numbers
+    low: Numbers | Ints
+    high: Numbers | Ints
     thresholds: int
     """How many thresholds there are."""
 
@@ -81,27 +84,33 @@ class Entries:
         some = np.flatnonzero(low < high)
         return some, Entries(self.at[some], low[some] - first, high[some] - first, stop - first)
 
-    def sum(self, values: Floats) -> Floats:
+    def wide(self) -> Entries:
+        """Give the same with numbers as they are counted by, for whoever counts several times."""
+        low, high = self.low.astype(np.intp), self.high.astype(np.intp)
+        return Entries(self.at, low, high, self.thresholds)
+
+    def sum(self, values: Floats, *, whole: bool = False) -> Floats:
         """Add up a value of each row over the trades of every threshold.
 
         Without loss: a difference of two large sums must not blur a small one. So
         values are cut into parts that have few enough digits for all sums of them
-        to be exact.
+        to be exact; whole numbers mostly have few enough.
         """
         size = self.thresholds + 1
         total = np.zeros(self.thresholds)
-        for part in _cut(values):
+        few = whole and float(np.abs(values).max(initial=0.0)) * len(values) < EXACT
+        for part in [values] if few else _cut(values):
             change = np.bincount(self.low, part, size) - np.bincount(self.high, part, size)
             total += np.cumsum(change)[:-1]
         return total
 
-    def grouped(self, group: Ints, groups: int, values: Floats) -> Floats:
-        """Add up by group as well: (groups, thresholds)."""
+    def grouped(self, group: Ints, groups: int, values: Floats | None) -> Floats:
+        """Add up by group as well, or count: (groups, thresholds)."""
         size = self.thresholds + 1
         low, high = group * size + self.low, group * size + self.high
         cells = groups * size
         total = np.zeros((groups, self.thresholds))
-        for part in _cut(values):
+        for part in [None] if values is None else _cut(values):
             change = np.bincount(low, part, cells) - np.bincount(high, part, cells)
             total += np.cumsum(change.reshape(groups, size), axis=1)[:, :-1]
         return total
@@ -141,7 +150,7 @@ def _cut(values: Floats) -> Iterator[Floats]:
     room = 2.0 ** (np.ceil(np.log2(len(values) + 2)) + 1)
     negligible = 0.0
     for _ in range(PARTS_MAX):
-        largest = np.abs(values).max(initial=0.0)
+        largest = np.maximum(values.max(initial=0.0), -values.min(initial=0.0))
         if largest <= negligible:
             return
         negligible = negligible or NEGLIGIBLE * min(largest, 1.0)
@@ -149,7 +158,8 @@ def _cut(values: Floats) -> Iterator[Floats]:
         if not np.isfinite(sigma):
             yield values  # sums of such numbers mean nothing
             return
-        part = (values + sigma) - sigma
+        part = values + sigma
+        part -= sigma
         values = values - part
         yield part
 
@@ -161,21 +171,24 @@ def entries(runs: Runs, thresholds: Floats, wanted: list[int]) -> Iterator[tuple
     to the next level is itself, or what it drove out, whichever is smaller.
     """
     at = np.flatnonzero(runs.spread >= thresholds[0])
-    shown = reached(thresholds, runs.spread[at])
-    low, high = np.zeros(len(at), np.int32), shown.astype(np.int32)
     size = len(thresholds)
-    left = np.arange(len(at))
-    base = runs.run[at] * (size + 1)
+    fits = len(runs.close_row) * (size + 1) < 2**31
+    high = reached(thresholds, runs.spread[at]).astype(np.int32)
+    low, left = np.zeros(len(at), np.int32), np.arange(len(at))
+    base: NDArray[Any] = runs.run[at].astype(np.int32 if fits else np.int64)
+    np.multiply(base, size + 1, out=base)
+    shown = high.astype(base.dtype)
     for level in range(1, max(wanted) + 1):
-        largest = np.maximum.accumulate(base + shown) - base
-        earlier = np.zeros(len(left), np.int64)
-        earlier[1:] = np.where(base[1:] == base[:-1], largest[:-1], 0)
+        largest = np.maximum.accumulate(base + shown)
+        earlier = np.zeros_like(shown)
+        np.subtract(largest[:-1], base[1:], out=earlier[1:])
+        np.maximum(earlier, 0, out=earlier)  # what an earlier run showed lies below
         if level in wanted:
             low[:] = 0
             low[left] = earlier
             opens = np.flatnonzero(low < high)
             yield level, Entries(at[opens], low[opens], high[opens], size)
-        shown = np.minimum(shown, earlier)
+        np.minimum(shown, earlier, out=shown)
         still = np.flatnonzero(shown)
         left, base, shown = left[still], base[still], shown[still]
 

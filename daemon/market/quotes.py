@@ -99,6 +99,17 @@ class Quotes:
         found: T = self._known[name]
         return found
 
+    def part(self, rows: slice) -> Quotes:
+        """Look at some rows; what was computed row by row is computed for them."""
+        at_us = None if self.at_us is None else self.at_us[rows]
+        bid_a, ask_a, bid_b, ask_b = (column[rows] for column in self.prices)
+        known: dict[Hashable, Any] = {
+            name: Spreads(found.ab[rows], found.ba[rows], found.valid[rows])
+            for name, found in tuple(self._known.items())  # other threads may add to it
+            if isinstance(found, Spreads)
+        }
+        return Quotes(bid_a, ask_a, bid_b, ask_b, at_us, _known=known)
+
     def spreads(self, rate: float = 1.0) -> Spreads:
         """Give both spreads, B's prices multiplied by the rate first."""
         return self.once(("spreads", rate), lambda: _spreads(self, rate))

@@ -60,7 +60,7 @@ def open_of(runs: Runs, left: Entries) -> Open:
 def exposed_by(runs: Runs, first: Entries) -> Ints:
     """Count the rows after which a trade was open, from those that opened when none was."""
     held = runs.close_row[runs.run[first.at]] - runs.row[first.at]
-    return first.sum(held.astype(np.float64)).astype(np.int64)
+    return first.sum(held.astype(np.float64), whole=True).astype(np.int64)
 
 
 # ── closed trades ────────────────────────────────────────────────────────────
@@ -121,23 +121,31 @@ class Sums:
 
 def sums_of(trades: Trades) -> Sums:
     """Add up closed trades."""
-    closed, value = trades.entries, trades.value
+    closed, value = trades.entries.wide(), trades.value
     centre = float(value.mean()) if len(value) else 0.0
     at_us, days = trades.quotes.at_us, trades.quotes.days()
+    begin, end = trades.opened, trades.closed
     held_us = np.full(closed.thresholds, np.nan)
     if at_us is not None:
-        held_us = closed.sum((at_us[trades.closed] - at_us[trades.opened]).astype(np.float64))
+        held_us = closed.sum((at_us[end] - at_us[begin]).astype(np.float64), whole=True)
     count, total = closed.count(), closed.sum(value)
     return Sums(
         count=count,
         value=total,
         around=closed.sum((value - centre) ** 2),
         centre=centre,
-        held_rows=closed.sum((trades.closed - trades.opened).astype(np.float64)),
+        held_rows=closed.sum((end - begin).astype(np.float64), whole=True),
         held_us=held_us,
         days=0 if days is None else days.count,
-        **_daily(days, trades, total, count),
+        **_daily(days, (closed, value, end), total, count),
     )
+
+
+def gained_by(trades: Trades, place: Ints, costs_bps: Floats) -> dict[str, NDArray[Any]]:
+    """Say what `Sums.gained` says, where nothing else is asked."""
+    count, value = trades.entries.count(), trades.entries.sum(trades.value)
+    n = count[place]
+    return {"total": np.maximum(value[place] - costs_bps * n, 0.0)}
 
 
 def even_of(trades: Trades, thresholds: Floats) -> Ints:
@@ -147,15 +155,22 @@ def even_of(trades: Trades, thresholds: Floats) -> Ints:
     return np.bincount(last[even], minlength=len(thresholds))
 
 
-def _daily(days: Days | None, trades: Trades, total: Floats, count: Ints) -> dict[str, Floats]:
-    """Add up squares of what each day brought: of values, of counts, and of both."""
-    size = trades.entries.thresholds
+def _daily(
+    days: Days | None, trades: tuple[Entries, Floats, Ints], total: Floats, count: Ints
+) -> dict[str, Floats]:
+    """Add up squares of what each day brought: of values, of counts, and of both.
+
+    Trades are given as who opens them, what they bring and the row that closes them.
+    """
+    closed, value, end = trades
+    size = closed.thresholds
     found = {f"day_{name}": np.zeros(size) for name in ("value", "both", "count")}
     if days is None:
         return found
-    day = days.of_row[trades.closed]
-    order = np.argsort(day, kind="stable")
-    day, closed, value = day[order], trades.entries[order], trades.value[order]
+    day = days.of_row[end]
+    if (day[1:] < day[:-1]).any():
+        order = np.argsort(day, kind="stable")
+        day, closed, value = day[order], closed[order], value[order]
     mean_value, mean_count = total / max(days.count, 1), count / max(days.count, 1)
     step = max(CELLS // (size + 1), 1)
     for start in range(0, days.count, step):
@@ -163,7 +178,7 @@ def _daily(days: Days | None, trades: Trades, total: Floats, count: Ints) -> dic
         part = slice(*np.searchsorted(day, [start, start + groups]).tolist())
         here, group = closed[part], day[part] - start
         by_value = here.grouped(group, groups, value[part]) - mean_value
-        by_count = here.grouped(group, groups, np.ones(len(here))) - mean_count
+        by_count = here.grouped(group, groups, None) - mean_count
         found["day_value"] += (by_value**2).sum(axis=0)
         found["day_both"] += (by_value * by_count).sum(axis=0)
         found["day_count"] += (by_count**2).sum(axis=0)

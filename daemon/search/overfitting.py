@@ -40,7 +40,7 @@ SLICES = 16
 SLICES_MAX = 20
 """184,756 ways; every two more make it four times as many."""
 
-AT_ONCE = 1 << 21
+AT_ONCE = 1 << 16
 """Halves times trials that are weighed at once."""
 
 FINE = 2.0**-40
@@ -89,12 +89,13 @@ def deflated(pnl: Floats, trials: float, deviation: float) -> Deflated | None:
     count = len(pnl)
     mean = float(pnl.mean()) if count else 0.0
     away = pnl - mean
-    variance = float((away**2).mean()) if count else 0.0
+    square = away * away
+    variance = float(square.mean()) if count else 0.0
     if count < 3 or not variance > (SAME * mean) ** 2:  # noqa: PLR2004 - a skewness takes three
         return None
     sharpe = mean / math.sqrt(variance * count / (count - 1))
-    skewness = float((away**3).mean()) / variance**1.5
-    kurtosis = float((away**4).mean()) / variance**2
+    skewness = float((square * away).mean()) / variance**1.5
+    kurtosis = float((square * square).mean()) / variance**2
     best = expected_best(trials, deviation)
     probability = probability_above(sharpe, best, count, skewness, kurtosis)
     return Deflated(
@@ -190,8 +191,11 @@ def overfitting(pnl: Floats) -> Overfitting | None:
     if trials < 2:  # noqa: PLR2004 - a choice takes two
         return None
     seen = _halves(slices)
+    sums, whole = _Sums(pnl), pnl.sum(axis=0)
     size = max(1, AT_ONCE // trials)
-    parts = [_outcome(pnl, seen[start : start + size]) for start in range(0, len(seen), size)]
+    parts = [
+        _outcome(sums.of(seen[start : start + size]), whole) for start in range(0, len(seen), size)
+    ]
     rank, brought = (np.concatenate(part) for part in zip(*parts, strict=True))
     worse = np.count_nonzero(rank < 0) + np.count_nonzero(rank == 0) / 2
     return Overfitting(
@@ -224,16 +228,44 @@ def _halves(slices: int) -> Bools:
     return marks
 
 
-def _outcome(pnl: Floats, seen: Bools) -> tuple[Ints, Floats]:
+class _Sums:
+    """What trials brought in any slices together: two tables for half of the slices each.
+
+    All numbers are whole and none is rounded, so the order in which they are added
+    does not matter.
+    """
+
+    def __init__(self, pnl: Floats) -> None:
+        middle = len(pnl) // 2
+        self._tables = [_subsets(pnl[:middle]), _subsets(pnl[middle:])]
+        self._bits = 1 << np.arange(len(pnl) - middle)
+        self._middle = middle
+
+    def of(self, seen: Bools) -> Floats:
+        """Add up the slices that are marked: (ways, trials)."""
+        first, second = self._tables
+        found: Floats = first[seen[:, : self._middle] @ self._bits[: self._middle]]
+        found += second[seen[:, self._middle :] @ self._bits]
+        return found
+
+
+def _subsets(pnl: Floats) -> Floats:
+    """Add up every choice of some slices: bit i of its number says whether slice i is in it."""
+    found = np.zeros((1, pnl.shape[1]))
+    for one in pnl:
+        found = np.concatenate((found, found + one))
+    return found
+
+
+def _outcome(inside: Floats, whole: Floats) -> tuple[Ints, Floats]:
     """Pick the winner on each half; say where it stands on the other half, and what it brings.
 
     It stands at the trials that it beats less those that beat it: zero is the
     median, whatever is tied with it.
     """
-    inside = seen.astype(np.float64) @ pnl
     winner = inside.argmax(axis=1)
-    outside = pnl.sum(axis=0) - inside
+    outside = whole - inside
     own = np.take_along_axis(outside, winner[:, None], axis=1)
     beaten = np.count_nonzero(outside < own, axis=1)
-    rank = (beaten - np.count_nonzero(outside > own, axis=1)) / (pnl.shape[1] - 1)
+    rank = (beaten - np.count_nonzero(outside > own, axis=1)) / (len(whole) - 1)
     return rank, own[:, 0]

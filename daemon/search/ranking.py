@@ -18,11 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from daemon.market.columns import SideBySide
+from daemon.search.spans import UNKNOWN, highest, lowest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from daemon.search.spans import Spans
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -62,6 +65,10 @@ def not_finite(metric: str) -> str:
     return f"{metric} not finite"
 
 
+_ASKED = (ERROR, *(why(name) for name in CHECKED for why in (missing, not_finite)))
+"""Reasons in the order in which they are looked for; bounds come behind them."""
+
+
 # ── what is asked ────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
@@ -88,15 +95,15 @@ class Filters:
         both = {"max_drawdown_pct": self.max_drawdown_pct, "min_trades": self.min_trades}
         return {name: value for name, value in both.items() if value is not None}
 
-    def refusals(self, columns: Columns) -> list[tuple[str, Bools]]:
-        """Say who is left out: a reason each, and an element a job."""
+    def refusals(self, columns: Columns, spans: Spans = UNKNOWN) -> list[tuple[str, Bools]]:
+        """Say who is left out, unless spans say nobody: a reason each, and an element a job."""
         found: list[tuple[str, Bools]] = []
-        if self.max_drawdown_pct is not None:
-            over = columns["max_drawdown_pct"] > self.max_drawdown_pct
-            found.append((f"max_drawdown_pct above {self.max_drawdown_pct:g}", over))
-        if self.min_trades is not None:
-            under = columns["total_trades"] < self.min_trades
-            found.append((f"total_trades below {self.min_trades}", under))
+        deepest, fewest = self.max_drawdown_pct, self.min_trades
+        if deepest is not None and highest(spans, "max_drawdown_pct") > deepest:
+            over = columns["max_drawdown_pct"] > deepest
+            found.append((f"max_drawdown_pct above {deepest:g}", over))
+        if fewest is not None and lowest(spans, "total_trades") < fewest:
+            found.append((f"total_trades below {fewest}", columns["total_trades"] < fewest))
         return found
 
 
@@ -155,9 +162,12 @@ def rank(
 
 # ── who may be ranked ────────────────────────────────────────────────────────
 def judged(
-    columns: Columns, filters: Filters, done: Bools | None, count: int
+    columns: Columns, filters: Filters, done: Bools | None, count: int, spans: Spans = UNKNOWN
 ) -> tuple[Bools, list[tuple[str, Bools]]]:
-    """Tell who may be ranked, and for what reason each of the others may not."""
+    """Tell who may be ranked, and for what reason each of the others may not.
+
+    Columns that have a span hold finite numbers, of all jobs that are done.
+    """
     left: Bools = np.ones(count, np.bool_)
     reasons: list[tuple[str, Bools]] = []
 
@@ -171,12 +181,14 @@ def judged(
     if done is not None:
         leave_out(ERROR, ~done)
     for name in CHECKED:
+        if name in spans:
+            continue
         if name in columns:
             leave_out(not_finite(name), ~np.isfinite(columns[name]))
         elif name in NEEDED:
             leave_out(missing(name), np.ones(count, np.bool_))
     if left.any():
-        for reason, bad in filters.refusals(columns):
+        for reason, bad in filters.refusals(columns, spans):
             leave_out(reason, bad)
     return left, reasons
 
@@ -217,7 +229,7 @@ def in_order(keys: Keys) -> Sorted:
     if not len(keys):
         return Sorted(keys.place, keys.place, np.zeros(0, np.bool_))
     by = np.argsort(-keys.most)
-    new = _leads(-keys.most[by], _first_of(len(by)))
+    new = _leads(-keys.most[by], np.arange(len(by)) == 0)
     by = _settled(by, new, keys.least)
     new = _leads(keys.least[by], new)
     by = _settled(by, new, keys.order)
@@ -262,12 +274,6 @@ def reach(values: Floats) -> Floats:
     return found
 
 
-def _first_of(count: int) -> Bools:
-    marks = np.zeros(count, np.bool_)
-    marks[:1] = True
-    return marks
-
-
 # ── the best of very many ────────────────────────────────────────────────────
 class Best:
     """The best jobs of any number, fed block by block.
@@ -286,6 +292,7 @@ class Best:
         self._limit, self._filters = limit, filters
         self._held = Keys.empty(0)
         self._fed = 0
+        self._floor = -math.inf
         self._eligible = 0
         self._excluded: Counter[str] = Counter()
         self._examples: dict[str, list[int]] = {}
@@ -294,23 +301,20 @@ class Best:
         """How many are held."""
         return len(self._held)
 
-    def feed(self, columns: Columns, order: Ints, done: Bools | None = None) -> None:
-        """Take in a block."""
-        left, reasons = judged(columns, self._filters, done, len(order))
+    def feed(
+        self, columns: Columns, order: Ints, done: Bools | None = None, spans: Spans = UNKNOWN
+    ) -> None:
+        """Take in a block; what its spans say is not read from its columns."""
+        left, reasons = judged(columns, self._filters, done, len(order), spans)
         for reason, out in reasons:
             self._leave_out(reason, order[out])
         at = np.flatnonzero(left)
         self._eligible += len(at)
-        if len(at):
-            most, least = columns["realized_pnl_usd"], columns["max_drawdown_pct"]
-            self._take(
-                Keys(
-                    most[at].astype(np.float64),
-                    least[at].astype(np.float64),
-                    order[at].astype(np.int64),
-                    at + self._fed,
-                )
-            )
+        if len(at) and highest(spans, "realized_pnl_usd") >= self._floor:
+            pnl = columns["realized_pnl_usd"][at].astype(np.float64)
+            close = np.flatnonzero(pnl >= self._floor)
+            if len(close):
+                self._take(columns, order, at[close], pnl[close])
         self._fed += len(order)
 
     def _leave_out(self, reason: str, numbers: Ints) -> None:
@@ -320,25 +324,29 @@ class Best:
         known = [*self._examples.get(reason, []), *numbers.tolist()]
         self._examples[reason] = sorted(known)[:EXAMPLES]
 
-    def _take(self, new: Keys) -> None:
+    def _take(self, columns: Columns, order: Ints, at: Ints, pnl: Floats) -> None:
         """Hold what may be among the best, and one more: it may be tied with the last."""
-        wanted = None if self._limit is None else self._limit + 1
-        if wanted is not None:
-            new = hopeful(new, wanted)
+        drawdown = columns["max_drawdown_pct"][at].astype(np.float64)
+        new = Keys(pnl, drawdown, order[at].astype(np.int64), at + self._fed)
         held = Keys.joined([self._held, new])
-        self._held = held if wanted is None else hopeful(held, wanted)
+        if self._limit is not None and len(held) > self._limit:
+            held = hopeful(held, self._limit + 1)
+            self._floor = -float(_bound(held, self._limit + 1)[0])
+        self._held = held
 
     def ranked(self) -> Ranked:
         """Give the best of what was fed so far."""
         found = in_order(self._held)
         shown = slice(self._limit)
+        known = [why for why in _ASKED if why in self._excluded]
+        reasons = [*known, *sorted(self._excluded.keys() - set(known))]
         return Ranked(
             places=found.places[shown],
             ranks=found.ranks[shown],
             tied=found.tied[shown],
             eligible=self._eligible,
-            excluded=Counter(self._excluded),
-            examples={reason: list(numbers) for reason, numbers in self._examples.items()},
+            excluded=Counter({why: self._excluded[why] for why in reasons}),
+            examples={why: list(self._examples[why]) for why in reasons},
         )
 
 
@@ -346,9 +354,7 @@ def hopeful(keys: Keys, wanted: int) -> Keys:
     """Drop whoever comes after so many others for certain, whatever may still be added."""
     if len(keys) <= wanted:
         return keys
-    behind = -keys.most
-    bound = reach(np.partition(behind, wanted - 1)[wanted - 1 : wanted])
-    keys = keys[np.flatnonzero(behind <= bound)]
+    keys = keys[np.flatnonzero(-keys.most <= _bound(keys, wanted))]
     if len(keys) <= wanted:
         return keys
     keys = keys[np.lexsort((keys.order, keys.least, -keys.most))]
@@ -363,9 +369,14 @@ def hopeful(keys: Keys, wanted: int) -> Keys:
     return keys[np.flatnonzero(turn < wanted)]
 
 
+def _bound(keys: Keys, wanted: int) -> Floats:
+    """Say up to where the negated figures of others may still count, once so many are there."""
+    return reach(np.partition(-keys.most, wanted - 1)[wanted - 1 : wanted])
+
+
 def _changes(values: Floats) -> Bools:
     """Mark the first of every stretch of equal values."""
-    new = _first_of(len(values))
+    new: Bools = np.arange(len(values)) == 0
     new[1:] = values[1:] != values[:-1]
     return new
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.market.quotes import Quotes
-from daemon.market.staircase import sweep
+from daemon.market.staircase import realized_usd
 from daemon.search.overfitting import SLICES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from daemon.market.params import Combinations
+    from daemon.market.quotes import Quotes
 
     Floats = NDArray[np.float64]
 
@@ -36,13 +36,7 @@ def cut(quotes: Quotes, slices: int = SLICES) -> list[Quotes]:
     if len(quotes) < slices:
         raise ValueError(f"{len(quotes)} rows cannot be cut into {slices} slices")
     borders = [len(quotes) * number // slices for number in range(slices + 1)]
-    return [_part(quotes, slice(*border)) for border in pairwise(borders)]
-
-
-def _part(quotes: Quotes, rows: slice) -> Quotes:
-    at_us = None if quotes.at_us is None else quotes.at_us[rows]
-    bid_a, ask_a, bid_b, ask_b = (column[rows] for column in quotes.prices)
-    return Quotes(bid_a, ask_a, bid_b, ask_b, at_us)
+    return [quotes.part(slice(*border)) for border in pairwise(borders)]
 
 
 def slice_pnl(quotes: Quotes, trials: Combinations, slices: int = SLICES) -> Floats:
@@ -53,6 +47,6 @@ def slice_pnl(quotes: Quotes, trials: Combinations, slices: int = SLICES) -> Flo
     Raises:
         ValueError: there are fewer rows than slices.
     """
-    rows = [sweep(part, trials).columns["realized_pnl_usd"] for part in cut(quotes, slices)]
+    rows = [realized_usd(part, trials) for part in cut(quotes, slices)]
     found = np.stack(rows)
     return np.where(np.isfinite(found), found, 0.0)

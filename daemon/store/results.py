@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from daemon.market.metrics import NAMES
-from daemon.store.types import read_json
+from daemon.store import bulk
+from daemon.store.bulk import Into
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -87,14 +88,20 @@ class NewJobs:
 
 
 _FIXED = ("key", "at_us", "engine_version", "data_digest", "params", "status")
-_RESULT = (*_FIXED, "error", *COLUMNS, "metrics", "runtime_seconds")
-_RESULT_KINDS = (
-    *("text", "bigint", "text", "text", "jsonb", "text", "text"),
-    *("bigint" if name in COUNTED else "float8" for name in COLUMNS),
-    *("jsonb", "float8"),
+_RESULTS = Into(
+    "results",
+    (*_FIXED, "error", *COLUMNS, "metrics", "runtime_seconds"),
+    (
+        *("text", "bigint", "text", "text", "jsonb", "text", "text"),
+        *("bigint" if name in COUNTED else "float8" for name in COLUMNS),
+        *("jsonb", "float8"),
+    ),
 )
-_JOB = ("session_id", "n", "job_id", "state", "params", "output_json", "attempts", "result_key")
-_JOB_KINDS = ("bigint", "bigint", "text", "text", "jsonb", "text", "bigint", "text")
+_JOBS = Into(
+    "jobs",
+    ("session_id", "n", "job_id", "state", "params", "output_json", "attempts", "result_key"),
+    ("bigint", "bigint", "text", "text", "jsonb", "text", "bigint", "text"),
+)
 
 
 def add(tx: Tx, new: NewResults) -> None:
@@ -116,7 +123,7 @@ def add(tx: Tx, new: NewResults) -> None:
         new.metrics,
         new.runtime_s,
     )
-    _insert(tx, "results", (_RESULT, _RESULT_KINDS), sorted(rows))
+    bulk.insert(tx, _RESULTS, sorted(rows))
 
 
 def add_errors(tx: Tx, new: NewErrors) -> None:
@@ -127,7 +134,7 @@ def add_errors(tx: Tx, new: NewErrors) -> None:
         for key, params, why in zip(new.keys, new.params, new.errors, strict=True)
     ]
     if rows:
-        _insert(tx, "results", (_RESULT, _RESULT_KINDS), sorted(rows))
+        bulk.insert(tx, _RESULTS, sorted(rows))
 
 
 def add_jobs(tx: Tx, new: NewJobs) -> int:
@@ -144,38 +151,7 @@ def add_jobs(tx: Tx, new: NewJobs) -> int:
         new.attempts or repeat(1),
         new.keys,
     )
-    return _insert(tx, "jobs", (_JOB, _JOB_KINDS), list(rows))
-
-
-def _insert(
-    tx: Tx, table: str, columns: tuple[Sequence[str], Sequence[str]], rows: list[tuple[Any, ...]]
-) -> int:
-    """Insert rows whose keys are not there yet; returns how many those were."""
-    names, kinds = columns
-    listed = ", ".join(names)
-    if tx.dialect.name == "sqlite":
-        marks = ", ".join("?" * len(names))
-        sql = f"INSERT INTO {table} ({listed}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own names
-        return tx.exec_driver_sql(sql, rows).rowcount
-    arrays = ", ".join(f"%s::{'text' if kind == 'jsonb' else kind}[]" for kind in kinds)
-    given = ", ".join(
-        f"{name}::jsonb" if kind == "jsonb" else name
-        for name, kind in zip(names, kinds, strict=True)
-    )
-    sql = (
-        f"INSERT INTO {table} ({listed}) SELECT {given} FROM unnest({arrays})"  # noqa: S608 - same
-        f" AS given ({listed}) ON CONFLICT DO NOTHING"
-    )
-    values = tuple(
-        list(column) if kind in {"text", "jsonb"} else _array(column)
-        for column, kind in zip(zip(*rows, strict=True), kinds, strict=True)
-    )
-    return tx.exec_driver_sql(sql, values).rowcount
-
-
-def _array(numbers: Iterable[float | None]) -> str:
-    """Write an array as Postgres reads it: the driver is slower, and refuses 1 beside 1.5."""
-    return "{" + ",".join("NULL" if n is None else repr(n) for n in numbers) + "}"
+    return bulk.insert(tx, _JOBS, list(rows))
 
 
 # ── what is there already ────────────────────────────────────────────────────
@@ -194,26 +170,28 @@ def known(tx: Tx, keys: Sequence[str]) -> set[str]:
 
 def read(tx: Tx, keys: Sequence[str]) -> dict[str, Figures]:
     """Read those of these results that are there, by key."""
-    return {row[0]: Figures(row[1:-2], _json(row[-2]), row[-1]) for row in _of(tx, _READ, keys)}
+    return {
+        row[0]: Figures(row[1:-2], bulk.json_of(row[-2]), row[-1]) for row in _of(tx, _READ, keys)
+    }
 
 
 def _of(tx: Tx, what: str, keys: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     for start in range(0, len(keys), PAGE):
         part = list(keys[start : start + PAGE])
         given = json.dumps(part) if tx.dialect.name == "sqlite" else part
-        yield from _rows(tx, _KNOWN[tx.dialect.name].format(what), (given,))
+        yield from bulk.read(tx, _KNOWN[tx.dialect.name].format(what), (given,))
 
 
 def numbers(tx: Tx, session_id: int, state: str) -> list[int]:
     """Give the numbers of all jobs in a state, in order."""
     query = "SELECT n FROM jobs WHERE session_id = {0} AND state = {0} ORDER BY n"
-    return [row[0] for row in _rows(tx, query, (session_id, state))]
+    return [row[0] for row in bulk.read(tx, query, (session_id, state))]
 
 
 def finished(tx: Tx, session_id: int, first: int, last: int) -> list[int]:
     """Give the numbers of the jobs from first to last that are finished, in order."""
     query = "SELECT n FROM jobs WHERE session_id = {0} AND n BETWEEN {0} AND {0} ORDER BY n"
-    return [row[0] for row in _rows(tx, query, (session_id, first, last))]
+    return [row[0] for row in bulk.read(tx, query, (session_id, first, last))]
 
 
 # ── reading ──────────────────────────────────────────────────────────────────
@@ -260,14 +238,14 @@ _JOINED = (
 def page(tx: Tx, session_id: int, after: int, limit: int = PAGE) -> list[JobRow]:
     """Read jobs in order, from behind a number."""
     query = f"{_JOINED} ORDER BY j.n LIMIT {{0}}"
-    return [_job(row) for row in _rows(tx, query, (session_id, after, limit))]
+    return [_job(row) for row in bulk.read(tx, query, (session_id, after, limit))]
 
 
 def failures(tx: Tx, session_id: int, first: int, last: int, limit: int = -1) -> list[JobRow]:
     """Read the jobs from first to last that failed, in order; the first of them, or all."""
     query = f"{_JOINED} AND j.n <= {{0}} AND j.state = 'failed' ORDER BY j.n"
     query += "" if limit < 0 else f" LIMIT {limit}"
-    return [_job(row) for row in _rows(tx, query, (session_id, first - 1, last))]
+    return [_job(row) for row in bulk.read(tx, query, (session_id, first - 1, last))]
 
 
 def chosen(tx: Tx, session_id: int, wanted: Sequence[int]) -> dict[int, JobRow]:
@@ -278,7 +256,7 @@ def chosen(tx: Tx, session_id: int, wanted: Sequence[int]) -> dict[int, JobRow]:
         sqlite = tx.dialect.name == "sqlite"
         among = "(SELECT value FROM json_each(?))" if sqlite else "(SELECT unnest(%s::bigint[]))"
         given = json.dumps(part) if sqlite else part
-        rows = _rows(tx, f"{_JOINED} AND j.n IN {among}", (session_id, 0, given))
+        rows = bulk.read(tx, f"{_JOINED} AND j.n IN {among}", (session_id, 0, given))
         found |= {row[0]: _job(row) for row in rows}
     return found
 
@@ -289,8 +267,10 @@ def everything(tx: Tx, session_id: int) -> tuple[list[int], list[Figures]]:
         f"SELECT j.n, {_FIGURES} FROM jobs j JOIN results r ON r.key = j.result_key"  # noqa: S608 - names of ours
         " WHERE j.session_id = {0} AND j.state = 'done' ORDER BY j.n"
     )
-    rows = _rows(tx, query, (session_id,))
-    return [row[0] for row in rows], [Figures(row[1:-2], _json(row[-2]), row[-1]) for row in rows]
+    rows = bulk.read(tx, query, (session_id,))
+    return [row[0] for row in rows], [
+        Figures(row[1:-2], bulk.json_of(row[-2]), row[-1]) for row in rows
+    ]
 
 
 def column(tx: Tx, session_id: int, name: str) -> tuple[Ints, Floats]:
@@ -319,7 +299,7 @@ def _columns(
         f"SELECT j.n, {', '.join(what)} FROM jobs j JOIN results r ON r.key = j.result_key"  # noqa: S608 - names of ours
         f" WHERE j.session_id = {{0}} AND j.n > {{0}} {which} ORDER BY j.n LIMIT {{0}}"
     )
-    rows = _rows(tx, query, (session_id, after, limit))
+    rows = bulk.read(tx, query, (session_id, after, limit))
     found = np.array(rows, np.float64).reshape(-1, 1 + len(what))  # what is nothing becomes NaN
     return found[:, 0].astype(np.int64), np.ascontiguousarray(found[:, 1:])
 
@@ -340,20 +320,10 @@ def _job(row: tuple[Any, ...]) -> JobRow:
     n, job_id, state, own, output, attempts, params, error = row[:8]
     figures = None
     if error is None:
-        figures = Figures(row[8:-2], _json(row[-2]) or {}, row[-1])
-    return JobRow(n, job_id, state, _json(own), _json(params), output, attempts, error, figures)
-
-
-def _json(value: Any) -> Any:
-    """Read JSON; Postgres has read it already."""
-    return read_json(value) if isinstance(value, str) else value
-
-
-def _rows(tx: Tx, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-    """Take the driver's own tuples."""
-    sqlite = tx.dialect.name == "sqlite"
-    result = tx.exec_driver_sql(query.format("?" if sqlite else "%s"), values)
-    return cast("list[tuple[Any, ...]]", result.cursor_strategy.fetchall(result, result.cursor))
+        figures = Figures(row[8:-2], bulk.json_of(row[-2]) or {}, row[-1])
+    return JobRow(
+        n, job_id, state, bulk.json_of(own), bulk.json_of(params), output, attempts, error, figures
+    )
 
 
 # ── taking back ──────────────────────────────────────────────────────────────
@@ -361,7 +331,7 @@ def forget_failures(tx: Tx, session_id: int, first: int, last: int) -> int:
     """Take back that jobs from first to last have failed; returns how many had."""
     mine = (session_id, first, last)
     of = "FROM jobs WHERE session_id = {0} AND n BETWEEN {0} AND {0} AND state = 'failed'"
-    keys = [row[:1] for row in _rows(tx, f"SELECT result_key {of}", mine)]
+    keys = [row[:1] for row in bulk.read(tx, f"SELECT result_key {of}", mine)]
     mark = "?" if tx.dialect.name == "sqlite" else "%s"
     tx.exec_driver_sql(f"DELETE {of}".format(mark), mine)
     if keys:
@@ -373,4 +343,4 @@ def forget_failures(tx: Tx, session_id: int, first: int, last: int) -> int:
 def any_of(tx: Tx, data_digest: str) -> bool:
     """Tell whether there is any result of some data."""
     query = "SELECT 1 FROM results WHERE data_digest = {0} AND status = 'success' LIMIT 1"
-    return bool(_rows(tx, query, (data_digest,)))
+    return bool(bulk.read(tx, query, (data_digest,)))

@@ -46,6 +46,15 @@ def test_so_it_is_at_prices_of_any_size(data):
         assert_same(simulator.backtest(market, one), swept[place], one)
 
 
+@given(sessions())
+def test_what_is_realized_is_the_same_where_nothing_else_is_asked(session):
+    market, asked = session
+    combinations = Combinations.of(asked)
+    wanted = staircase.sweep(market, combinations).columns["realized_pnl_usd"]
+    found = staircase.realized_usd(market, combinations)
+    assert np.allclose(found, wanted, rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
 @given(sessions(most=4))
 def test_no_matter_how_much_is_done_at_once(session):
     market, asked = session

@@ -71,6 +71,11 @@ def stamps(draw):
     return text[:place] + draw(st.sampled_from("0259x:-. ")) + text[place + 1 : 20]
 
 
+def test_a_moment_too_far_from_utc_is_none():
+    _, good = moments(*laid_out(["2023-03-01T00:00:00+31:00"] * 2))
+    assert not good.any()
+
+
 @given(st.lists(stamps(), min_size=1, max_size=20))
 def test_moments_read_together_are_those_read_one_by_one(texts):
     at_us, good = moments(*laid_out(texts))
@@ -120,3 +125,63 @@ def all_of(text, size):
     ]
     timed = [at_us for part in parts if part.at_us is not None for at_us in part.at_us.tolist()]
     return prices, timed, faults.count, faults.examples
+
+
+# ── lines that are alike ─────────────────────────────────────────────────────
+STAMPS = ["2023-03-01T00:00:00Z", "2023-03-01 00:00", "2024-02-29T23:59:59.123456+01:00",
+          "2023-03-01T07:08:09.5", "1999-12-31T12:30:45.123456789Z", "1677628800"]  # fmt: skip
+
+
+@st.composite
+def alike_files(draw):
+    """Lines with digits in the same places; some moments cannot be, and some bytes are wrong."""
+    stamp = draw(st.sampled_from(STAMPS))
+    ends = [place for place, sign in enumerate(stamp) if sign.isdigit()][-draw(st.integers(1, 9)) :]
+    shapes = draw(
+        st.lists(st.tuples(st.integers(0, 11), st.integers(-1, 8)), min_size=4, max_size=5)
+    )
+    names = ["best_bid_a", "best_ask_a", "best_bid_b", "best_ask_b", "more"][: len(shapes)]
+    first = draw(st.integers(0, len(shapes)))
+    lines = [",".join([*names[:first], "timestamp", *names[first:]])]
+    for _ in range(draw(st.integers(1, 16))):
+        moment = list(stamp)
+        for place in draw(st.lists(st.sampled_from(ends), max_size=3)) if len(lines) > 1 else []:
+            moment[place] = draw(st.sampled_from("0123459"))
+        cells = [
+            draw(st.text("0123456789", min_size=whole, max_size=whole))
+            + ("" if rest < 0 else "." + draw(st.text("0123456789", min_size=rest, max_size=rest)))
+            for whole, rest in shapes
+        ]
+        lines.append(",".join([*cells[:first], "".join(moment), *cells[first:]]))
+    for line in draw(st.lists(st.integers(1, len(lines) - 1), max_size=3)):
+        place = draw(st.integers(0, len(lines[line])))
+        cut = draw(st.integers(0, 1))
+        wrong = draw(st.sampled_from(["", ".", ",", "0", "-", " ", "x", "\r", ":", "/", "é"]))
+        lines[line] = lines[line][:place] + wrong + lines[line][place + cut :]
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines) + draw(st.sampled_from(["", "\n"]))
+
+
+@given(alike_files(), st.integers(20, 400))
+def test_lines_read_under_one_another_are_those_read_as_they_come(text, size):
+    kept = comma.ALIKE_MIN, comma.ODD_SHARE, comma.TRIES
+    try:
+        comma.ALIKE_MIN, comma.ODD_SHARE = 1, 1
+        together = all_of(text, size)
+        comma.TRIES = 0
+        assert together == all_of(text, size)
+    finally:
+        comma.ALIKE_MIN, comma.ODD_SHARE, comma.TRIES = kept
+
+
+def test_a_file_with_few_odd_lines_is_read_under_one_another():
+    rows = [f"2023-03-01T00:{n // 60:02}:{n % 60:02}Z,{n + 100}.25,1.5,2.5,3.5" for n in range(300)]
+    rows[200] = rows[200].replace(".25", "")
+    text = "\n".join(["timestamp,best_bid_a,best_ask_a,best_bid_b,best_ask_b", *rows, ""])
+    table = Table(BytesIO(text.encode()), Faults("file", skip=False))
+    kept, comma.BLOCK = comma.BLOCK, 4096
+    try:
+        found = [value for part in table.rows() for value in part.prices[0].tolist()]
+    finally:
+        comma.BLOCK = kept
+    assert found == [n + (0.0 if n == 200 else 0.25) + 100 for n in range(300)]
+    assert table._pattern is not None

@@ -14,6 +14,7 @@ import numpy as np
 
 from daemon.log import mask, printable
 from daemon.market.params import Combinations
+from daemon.market.runs import runs_of
 from daemon.market.staircase import sweep
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
     Packed = Mapping[str, NDArray[Any]]
     """Combinations as they travel."""
 
+COMMON_ROWS = 4_000_000
+"""Of longer quotes nothing is worked out beforehand: whoever does it answers nobody meanwhile."""
+
+COMMON_RATES = 4
+"""Of so many rates between the venues at most."""
+
 TOLD = 400
 """Characters that are kept of what an exception said."""
 
@@ -38,6 +45,16 @@ _NAMES = tuple(item.name for item in fields(Combinations))
 def backtested(quotes: Quotes, combinations: Combinations) -> Columns:
     """Backtest every combination; a column a metric."""
     return sweep(quotes, combinations).columns
+
+
+def in_common(quotes: Quotes, combinations: Combinations) -> None:
+    """Work out what all batches on some quotes need, so that whoever is forked then has it."""
+    if len(quotes) > COMMON_ROWS:
+        return
+    quotes.days()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rate in np.unique(combinations.exchange_a_to_b_rate)[:COMMON_RATES].tolist():
+            runs_of(quotes, rate)
 
 
 def packed(combinations: Combinations) -> Packed:

@@ -7,18 +7,21 @@ thousand; of one metric alone all jobs are read at once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from daemon.market.metrics import NAMES
 from daemon.search.plan import Plan
+from daemon.search.spans import highest
 from daemon.services.sweeping import rows
 from daemon.services.sweeping.blocks import BLOCK, FAILED, JOB_ID, PARAMETERS, RUNTIME
 from daemon.services.sweeping.record import Part, Record
 from daemon.services.sweeping.single import NAMES as PARAMS
 from daemon.store import result_blocks, results
+from daemon.store.result_blocks import Block
 from daemon.store.sessions import BLOCKS
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.search.spans import Spans
     from daemon.store.result_blocks import Link
     from daemon.store.results import JobRow
     from daemon.store.sessions import Session
@@ -104,9 +108,8 @@ def _block(
         if link.failed:
             failed = results.failures(view, session.id, link.first_n, link.last_n)
     numbers = np.arange(link.first_n, link.last_n + 1) if only is None else only
-    columns = result_blocks.decode(data, link.jobs)
-    if only is not None:
-        columns = {name: column[only - link.first_n] for name, column in columns.items()}
+    block = Block(data, link.jobs)
+    columns = block if only is None else block.jobs(only - link.first_n)
     return _of_block(numbers.tolist(), columns, {row.n: row for row in failed}, named)
 
 
@@ -222,18 +225,23 @@ class Checked:
     columns: Mapping[str, NDArray[Any]]
     done: Bools
     """Which of them succeeded."""
+    spans: Spans = field(default_factory=dict)
+    """Between which figures columns lie, as far as that is known."""
 
 
 def checked(store: Store, session: Session) -> Iterator[Checked]:
-    """Read what jobs are ranked by, some thousand at a time."""
+    """Read what jobs are ranked by, some thousand at a time.
+
+    Of blocks those come first that may hold the best; a column is read when it is asked for.
+    """
     if session.layout == BLOCKS:
-        with store.read() as view:
-            links = result_blocks.links(view, session.id)
-        for link in links:
-            with store.read(patient=True) as view:
-                columns = _columns(view, link, results.COLUMNS)
-            numbers = np.arange(link.first_n, link.last_n + 1)
-            yield Checked(numbers, columns, ~columns[FAILED])
+        with store.read(patient=True) as view:
+            fronts = result_blocks.fronts(view, session.id)
+        fronts.sort(key=lambda front: -highest(front[1], "realized_pnl_usd"))
+        for link, spans in fronts:
+            late = _Late(store, link)
+            done = ~late[FAILED] if link.failed else np.ones(link.jobs, np.bool_)
+            yield Checked(np.arange(link.first_n, link.last_n + 1), late, done, spans)
         return
     after = 0
     with store.read() as view:
@@ -246,6 +254,31 @@ def checked(store: Store, session: Session) -> Iterator[Checked]:
         after = int(numbers[-1])
         columns = {name: values[:, at] for at, name in enumerate(results.COLUMNS)}
         yield Checked(numbers, columns, ~np.isin(numbers, failed))
+
+
+class _Late(Mapping[str, "NDArray[Any]"]):
+    """The columns of a block that is not read before one of them is asked for."""
+
+    def __init__(self, store: Store, link: Link) -> None:
+        self._store, self._link = store, link
+
+    @cached_property
+    def _block(self) -> Block:
+        with self._store.read(patient=True) as view:
+            data = result_blocks.data(view, self._link.key) or b""
+        return Block(data, self._link.jobs)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._block[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._block
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._block)
+
+    def __len__(self) -> int:
+        return len(self._block)
 
 
 # ── some jobs ────────────────────────────────────────────────────────────────

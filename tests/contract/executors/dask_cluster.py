@@ -13,6 +13,13 @@ from typing import Any
 ROOT = Path(__file__).parents[3]
 START_S = 60.0
 
+QUIET = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
+}
+"""What a cluster measures of itself while nothing is asked of it is most of what it costs."""
+
 
 class DaskCluster:
     """A scheduler, and workers that may be killed."""
@@ -33,7 +40,7 @@ class DaskCluster:
         self._started += 1
         command = [sys.executable, "-m", "dask", kind, "--host", "127.0.0.1", *words]
         log = self._folder / f"{kind}-{self._started}.log"
-        settings = {"PYTHONPATH": str(ROOT), "DASK_CONFIG": str(self._folder)} | environ
+        settings = {"PYTHONPATH": str(ROOT), "DASK_CONFIG": str(self._folder)} | QUIET | environ
         with log.open("wb") as file:
             return subprocess.Popen(
                 command,

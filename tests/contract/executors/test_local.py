@@ -7,19 +7,26 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from daemon.adapters.executors import backtested, packed
+from daemon.adapters.executors import (
+    COMMON_RATES,
+    COMMON_ROWS,
+    backtested,
+    in_common,
+    packed,
+)
 from daemon.adapters.executors.local import LocalExecutor
 from daemon.adapters.executors.local.child import NICE, Ask, serve
 from daemon.adapters.executors.local.pool import KEPT
 from daemon.adapters.executors.local.worker import Worker, WorkerGone
 from daemon.clock import MICROS, SystemClock
+from daemon.market.quotes import Quotes
 from daemon.ports import Batch, ExecutorFault
 from tests.contract.executors.kits import (
     PATIENCE_S,
@@ -294,8 +301,8 @@ def test_while_the_machine_slept_no_time_was_up(make, market, marks):
 
 
 def test_a_worker_that_was_stopped_is_ended_in_time(make, market, marks):
-    executor = make(1, work=Slow(str(marks), 0.2))
-    executor.submit(a_batch(market), 0.6)
+    executor = make(1, work=Slow(str(marks), 0.5))
+    executor.submit(a_batch(market), 1.5)
     until(lambda: at_work(marks))
     for pid in at_work(marks):
         os.kill(pid, signal.SIGSTOP)
@@ -304,6 +311,19 @@ def test_a_worker_that_was_stopped_is_ended_in_time(make, market, marks):
 
 def test_results_that_came_while_nobody_looked_are_in_time(make, market, marks):
     executor = make(1, work=Slow(str(marks), 0.1))
-    executor.submit(a_batch(market), 0.5)
-    time.sleep(0.8)
+    executor.submit(a_batch(market), 1.0)
+    time.sleep(1.2)
     assert_sound(collect(executor, 1)[1], a_batch(market))
+
+
+def test_what_all_batches_need_is_worked_out_once_before_workers_are_forked(make):
+    quotes = a_market()
+    rates = [1.0 + n / 1000 for n in range(COMMON_RATES + 2)] * 4
+    asked = replace(combinations(len(rates)), exchange_a_to_b_rate=np.array(rates))
+    run(make(1), Batch(number=1, quotes=quotes, combinations=asked))
+    assert {name[1] for name in quotes._known if name[0] == "runs"} == set(rates[:COMMON_RATES])
+    assert "days" in quotes._known
+    long = np.broadcast_to(1.0, COMMON_ROWS + 1)
+    many = Quotes(long, long, long, long)
+    in_common(many, asked)
+    assert not many._known

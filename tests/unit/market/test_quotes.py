@@ -65,6 +65,19 @@ def test_what_was_computed_is_not_computed_again():
     assert market.spreads(1.5) is not market.spreads()
 
 
+def test_a_part_is_what_its_rows_are_and_keeps_what_is_known_of_each():
+    market = quotes([ab(30), ab(-1), ab(12), ab(20)])
+    whole = market.spreads(1.5)
+    part = market.part(slice(1, 3))
+    assert part.best_ask_b.tolist() == market.best_ask_b[1:3].tolist()
+    assert part.at_us.tolist() == market.at_us[1:3].tolist()
+    assert np.shares_memory(part.spreads(1.5).ab, whole.ab)
+    fresh = Quotes(*part.prices, part.at_us).spreads(1.5)
+    for name in ("ab", "ba", "valid"):
+        assert np.array_equal(getattr(part.spreads(1.5), name), getattr(fresh, name))
+    assert part.days().count == 1
+
+
 def test_days_are_numbered_as_they_come():
     day = 86_400_000_000
     column = np.ones(5)

@@ -8,11 +8,12 @@ batch takes too long, that worker is killed and no other.
 
 from __future__ import annotations
 
+import contextlib
 from collections import OrderedDict, deque
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, NamedTuple
 
-from daemon.adapters.executors import backtested, name_of
+from daemon.adapters.executors import backtested, in_common, name_of
 from daemon.adapters.executors.local.worker import Worker, WorkerGone
 from daemon.clock import MICROS, SystemClock
 from daemon.ports import ExecutorFault, Finished
@@ -48,7 +49,8 @@ class LocalExecutor:
     """Runs batches in processes that it forks when they are first needed.
 
     Quotes are never sent: a worker inherits those that were known when it was
-    forked, in memory that all of them share. For quotes that came later, a worker
+    forked, in memory that all of them share, and with them what all batches need
+    to know of them. For quotes that came later, a worker
     that is idle is replaced by a new one, which takes a few milliseconds.
 
     It is used and closed by one thread: workers die with the thread that forked
@@ -135,7 +137,7 @@ class LocalExecutor:
         while self._queue:
             waiting = self._queue[0]
             name = self._name(waiting.batch.quotes)
-            worker = self._free(name)
+            worker = self._free(name, waiting.batch)
             if worker is None:
                 return
             try:
@@ -155,7 +157,7 @@ class LocalExecutor:
             self._kept.popitem(last=False)
         return name
 
-    def _free(self, quotes: str) -> Worker | None:
+    def _free(self, quotes: str, batch: Batch) -> Worker | None:
         """Find a worker that is idle and has these quotes, or make one."""
         idle = [worker for worker in self._workers if not worker.batch]
         for worker in idle:
@@ -165,11 +167,13 @@ class LocalExecutor:
             if not idle:
                 return None
             self._dismiss(idle[:1])
-        return self._born()
+        return self._born(self._kept[quotes], batch)
 
-    def _born(self) -> Worker | None:
+    def _born(self, quotes: Quotes, batch: Batch) -> Worker | None:
         """Start a worker; None if that cannot be done now and others are at work."""
         self._check()
+        with contextlib.suppress(MemoryError):  # a worker that needs it says so
+            in_common(quotes, batch.combinations)
         worker = Worker(self._work, dict(self._kept), self._clock)
         self._workers.append(worker)
         try:

@@ -127,9 +127,10 @@ def _rows(file: BinaryIO, faults: Faults) -> Iterator[Rows]:
 
 def _digest(prices: list[NDArray[np.float64]], at_us: NDArray[np.int64] | None) -> str:
     """Name columns: the same numbers have the same name, however they were written."""
-    found = hashlib.sha256(b"untimed" if at_us is None else at_us.astype("<i8").tobytes())
+    found = hashlib.sha256(b"untimed" if at_us is None else at_us.astype("<i8", copy=False).data)
     for column in prices:
-        column[np.isnan(column)] = np.nan
+        if (strange := np.isnan(column)).any():
+            column[strange] = np.nan  # there is one NaN
         np.add(column, 0.0, out=column)  # there is one zero
-        found.update(column.astype("<f8", copy=False).tobytes())
+        found.update(column.astype("<f8", copy=False).data)
     return found.hexdigest()

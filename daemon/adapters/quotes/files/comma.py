@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from daemon.adapters.quotes.files import alike
 from daemon.adapters.quotes.files.decimals import Text, number, numbers
 from daemon.adapters.quotes.files.moments import moment, moments
 from daemon.errors import InputError
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.adapters.quotes.files.alike import Pattern
+
     Bools = NDArray[np.bool_]
+    Bytes = NDArray[np.uint8]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
@@ -41,6 +45,15 @@ LINE_MAX = 1 << 20
 
 FAULTS_MAX = 20
 """Lines that do not parse, after which a file is given up; with `skip` they are only counted."""
+
+ALIKE_MIN = 32
+"""Of fewer lines nobody asks whether they are alike."""
+
+ODD_SHARE = 64
+"""One line in so many may be unlike the others: those are read one by one."""
+
+TRIES = 8
+"""So many blocks in a row whose lines are not alike, and nobody asks any more."""
 
 RECORDS = 10_000
 """Rows that are gathered where they are read one by one."""
@@ -107,6 +120,8 @@ class Table:
         self._width, self._places = self._header()
         self._line = 2
         self._timed: bool | None = None
+        self._pattern: Pattern | None = None
+        self._tries = TRIES
 
     def rows(self) -> Iterator[Rows]:
         """Give the rows, block by block.
@@ -168,7 +183,10 @@ class Table:
     # ── block by block ───────────────────────────────────────────────────────
     def _block(self, block: bytes) -> Rows:
         """Read whole lines."""
-        text = Text(np.frombuffer(block, np.uint8))
+        raw = np.frombuffer(block, np.uint8)
+        if self._timed and self._tries and (rows := self._alike(raw)) is not None:
+            return rows
+        text = Text(raw)
         lines = self._lines(text)
         if self._timed is None and len(lines.number):
             self._timed = _is_moment(text, lines, self._places[TIMESTAMP])
@@ -178,6 +196,52 @@ class Table:
             return Rows(at_us, prices)
         kept = tuple(column[lines.good] for column in prices)
         return Rows(None if at_us is None else at_us[lines.good], kept)
+
+    def _alike(self, raw: Bytes) -> Rows | None:
+        """Read lines of which nearly all are written alike; None where they are not."""
+        ends = np.flatnonzero(raw == _NEWLINE)
+        if len(ends) < ALIKE_MIN:
+            return None
+        self._tries -= 1
+        lengths = np.diff(ends, prepend=-1) - 1
+        length = int(np.bincount(np.minimum(lengths, alike.LONGEST + 1)).argmax())
+        begins, same = ends - lengths, lengths == length
+        sample = int(begins[same.argmax()])
+        self._pattern = self._pattern_of(raw[sample : sample + length].tobytes())
+        if self._pattern is None or not _nearly_all(same):
+            return None
+        at_us, prices, good = self._pattern.read(alike.Lines(raw, begins, length))
+        good &= same
+        if not _nearly_all(good):
+            self._pattern = None
+            return None
+        self._tries = TRIES
+        first, self._line = self._line, self._line + len(ends)
+        for place in np.flatnonzero(~good).tolist():
+            line = raw[begins[place] : ends[place]].tobytes().decode("utf-8", "replace")
+            row = self._odd(first + place, line)
+            if row is not None:
+                good[place] = True
+                for column, value in zip((at_us, *prices), row, strict=True):
+                    column[place] = value
+        if good.all():
+            return Rows(at_us, prices)
+        return Rows(at_us[good], tuple(column[good] for column in prices))
+
+    def _pattern_of(self, sample: bytes) -> Pattern | None:
+        """Say how lines are written that are like this one; it may be known."""
+        if self._pattern is not None and len(self._pattern.sample) == len(sample):
+            return self._pattern
+        if sample.count(b",") + 1 != self._width:
+            return None
+        prices = [self._places[name] for name in PRICES]
+        return alike.Pattern.of(sample, self._places[TIMESTAMP], prices)
+
+    def _odd(self, line: int, written: str) -> list[float] | None:
+        """Read one line by itself; None if there is nothing in it, or a fault."""
+        if not written.strip():
+            return None
+        return self._record(line, written.removesuffix("\r").split(","))
 
     def _lines(self, text: Text) -> _Lines:
         """Find the fields of all lines that have as many as they should."""
@@ -261,6 +325,11 @@ class Table:
         columns: list[tuple[float, ...]] = list(zip(*rows, strict=True)) or [()] * len(WANTED)
         at_us = np.array(columns[0], np.int64) if self._timed else None
         return Rows(at_us, tuple(np.array(column, np.float64) for column in columns[-4:]))
+
+
+def _nearly_all(marks: Bools) -> bool:
+    """Tell whether so few are not marked that they may be read one by one."""
+    return (len(marks) - int(np.count_nonzero(marks))) * ODD_SHARE <= len(marks)
 
 
 @dataclass(frozen=True, slots=True)

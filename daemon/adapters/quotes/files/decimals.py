@@ -38,7 +38,8 @@ _HIGH = np.uint64(0x8080808080808080)
 _SIX = np.uint64(0x0606060606060606)
 _UPPER = np.uint64(0xF0F0F0F0F0F0F0F0)
 _PLACES = np.uint64(0x0706050403020100)
-_TENS = 10.0 ** np.arange(LONGEST + 1)
+TENS = 10.0 ** np.arange(LONGEST + 1)
+"""Powers of ten, all of which are doubles."""
 
 
 class Text:
@@ -74,7 +75,7 @@ class Numbers(NamedTuple):
 
     def values(self) -> Floats:
         """Give them as doubles, correctly rounded."""
-        return self.mantissa.astype(np.float64) / _TENS[self.decimals]
+        return self.mantissa.astype(np.float64) / TENS[self.decimals]
 
 
 def numbers(text: Text, start: Ints, end: Ints) -> Numbers:

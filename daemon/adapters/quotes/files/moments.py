@@ -24,6 +24,8 @@ from daemon.adapters.quotes.files.decimals import (
 from daemon.clock import MAX_MICROS, MICROS, parse_iso
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from daemon.adapters.quotes.files.decimals import Text, Words
@@ -44,6 +46,13 @@ DECIMALS = 6
 FIRST_YEAR = 1970
 
 DAY_US = 86_400 * MICROS
+
+SECONDS_AT = 16
+"""Where the colon before the seconds stands, if there are any."""
+
+_NIBBLES = np.uint64(0x0F0F0F0F0F0F0F0F)
+_DATE = np.uint64(0x000F0F000F0F0F0F)
+"""The digits of a year and a month, with the sign between them."""
 
 
 def moment(text: str) -> int:
@@ -80,7 +89,9 @@ def moments(text: Text, start: Ints, end: Ints) -> tuple[Ints, Bools]:
         first = int(start[alike[0]])
         sample = text.slice(first, first + size)
         if found := ISO.fullmatch(sample):
-            at_us[alike], good[alike] = _Layout.of(found).read(text, start[alike])
+            layout = Layout.of(found)
+            if layout is not None:
+                at_us[alike], good[alike] = layout.read(text, start[alike])
         elif sample.isdigit() or NUMBER.fullmatch(sample):
             at_us[alike], good[alike] = _since_1970(text, start[alike], end[alike])
     return at_us, good
@@ -108,7 +119,7 @@ def _since_1970(text: Text, start: Ints, end: Ints) -> tuple[Ints, Bools]:
 
 # ── ISO 8601 ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class _Layout:
+class Layout:
     """Where digits stand in moments that are written alike; all else is equal in all of them."""
 
     length: int
@@ -119,28 +130,65 @@ class _Layout:
     offset_us: int
 
     @classmethod
-    def of(cls, found: re.Match[str]) -> _Layout:
-        """See it in one moment."""
+    def of(cls, found: re.Match[str]) -> Layout | None:
+        """See it in one moment; None if it is that far from UTC that there is no such moment."""
         text = found[0]
         end = found.start(4) if found[4] else len(text)
         digits = tuple(place for place in range(end) if text[place].isdigit())
-        offset_us = parse_iso("2000-01-01T00:00:00") - parse_iso(
-            "2000-01-01T00:00:00" + (found[4] or "")
-        )
+        noon = "2000-01-02T12:00:00"
+        try:
+            offset_us = parse_iso(noon) - parse_iso(noon + (found[4] or ""))
+        except ValueError:
+            return None
         return cls(len(text), text.encode(), digits, len(found[3] or ""), offset_us)
 
     def read(self, text: Text, start: Ints) -> tuple[Ints, Bools]:
         """Read all that are written like this."""
+        words = {first: text.word(start + first) for first in range(0, self.length, 8)}
         good = np.ones(len(start), np.bool_)
-        parts = []
-        for first in range(0, self.length, 8):
-            word = text.word(start + first)
+        for first, word in words.items():
             varies, fixed = self._marks(first)
             sample = int.from_bytes(self.sample[first : first + 8], "little")
             good &= (word & fixed) == (np.uint64(sample) & fixed)
             good &= all_digits(word, varies)
-            parts.append(eight_digits(word & varies & np.uint64(0x0F0F0F0F0F0F0F0F)))
-        return self._put_together(parts, good)
+        at_us, sound = self.values(words.__getitem__)
+        return at_us, sound & good
+
+    def values(self, word: Callable[[int], Words]) -> tuple[Ints, Bools]:
+        """Read moments that are known to be written like this, by their words of eight characters.
+
+        Days are worked out where they change: rows that follow each other have mostly one.
+        """
+        date, clock = np.ascontiguousarray(word(0)), np.ascontiguousarray(word(8))
+        new = np.ones(len(date), np.bool_)
+        np.not_equal(date[1:], date[:-1], out=new[1:])
+        new[1:] |= ((clock[1:] ^ clock[:-1]) & np.uint64(0xFFFF)) != 0
+        first = np.flatnonzero(new)
+        begins, sound = _days(date[first], clock[first])
+        times = np.diff(np.append(first, len(date)))
+        at_us, good = np.repeat(begins - self.offset_us, times), np.repeat(sound, times)
+        pairs = _pairs(clock & self._marks(8)[0])
+        hour, minute = _byte(pairs, 3), _byte(pairs, 6)
+        good &= (hour < 24) & (minute < 60)  # noqa: PLR2004 - of a day, of an hour
+        minute += hour * 60
+        seconds = minute * 60
+        if self.length > SECONDS_AT:
+            rest = word(SECONDS_AT) & self._marks(SECONDS_AT)[0]
+            second = _byte(_pairs(rest), 1)
+            good &= second < 60  # noqa: PLR2004 - of a minute
+            seconds += second
+            if self.decimals:
+                at_us += self._fraction_us(rest, word)
+        at_us += seconds * MICROS
+        return at_us, good & (at_us >= 0) & (at_us <= MAX_MICROS)
+
+    def _fraction_us(self, rest: Words, word: Callable[[int], Words]) -> Ints:
+        """Put the decimals of seconds together: four in the word of the seconds, two behind it."""
+        found = (eight_digits(rest & _NIBBLES) % np.uint64(10**4)).astype(np.int64) * 100
+        if self.length > SECONDS_AT + 8:
+            behind = word(SECONDS_AT + 8) & self._marks(SECONDS_AT + 8)[0]
+            found += eight_digits(behind & _NIBBLES).astype(np.int64) // 10**6
+        return found
 
     def _marks(self, first: int) -> tuple[np.uint64, np.uint64]:
         varies = fixed = 0
@@ -150,28 +198,28 @@ class _Layout:
             fixed |= 0 if place in self.digits else mark
         return np.uint64(varies), np.uint64(fixed)
 
-    def _put_together(self, parts: list[Words], good: Bools) -> tuple[Ints, Bools]:
-        year_month, day_time, *rest = (part.astype(np.int64) for part in parts)
-        year, month = year_month // 10_000, year_month // 10 % 1000
-        day, hour, minute = day_time // 10**6, day_time // 1000 % 1000, day_time % 1000
-        second = rest[0] // 10**5 if rest else np.zeros_like(day)
-        good = good & (year >= FIRST_YEAR) & (day >= 1)
-        for part, first, stop in ((month, 1, 13), (hour, 0, 24), (minute, 0, 60), (second, 0, 60)):
-            good &= (part >= first) & (part < stop)
-        months = np.where(good, (year - FIRST_YEAR) * 12 + month - 1, 0)
-        begins, ends = _first_day(months), _first_day(months + 1)
-        good &= begins + day <= ends
-        time_s = (hour * 60 + minute) * 60 + second
-        at_us = (begins + day - 1) * DAY_US + time_s * MICROS
-        at_us += self._fraction_us(rest) - self.offset_us
-        return at_us, good & (at_us >= 0) & (at_us <= MAX_MICROS)
 
-    def _fraction_us(self, rest: list[Ints]) -> Ints | int:
-        """Put the decimals of seconds together: four in the word of the seconds, two behind it."""
-        if not self.decimals:
-            return 0
-        found = rest[0] % 10**4 * 100
-        return found + rest[1] // 10**6 if len(rest) > 1 else found
+def _days(date: Words, clock: Words) -> tuple[Ints, Bools]:
+    """Say when days begin, by the first two words of a moment, and whether there are such days."""
+    year_month = eight_digits(date & _DATE).astype(np.int64)
+    year, month = year_month // 10_000, year_month // 10 % 1000
+    day = _byte(_pairs(clock & np.uint64(0x0F0F)), 0)
+    good = (year >= FIRST_YEAR) & (day >= 1) & (month >= 1) & (month <= 12)  # noqa: PLR2004 - of a year
+    months = np.where(good, (year - FIRST_YEAR) * 12 + month - 1, 0)
+    begins, ends = _first_day(months), _first_day(months + 1)
+    good &= begins + day <= ends
+    return (begins + day - 1) * DAY_US, good
+
+
+def _pairs(digits: Words) -> Words:
+    """Read each two digits that follow each other as a number, in the byte of the first one."""
+    digits = digits & _NIBBLES
+    return digits * np.uint64(10) + (digits >> np.uint64(8))
+
+
+def _byte(words: Words, place: int) -> Ints:
+    """Give one byte of each word."""
+    return (words >> np.uint64(8 * place) & np.uint64(0xFF)).astype(np.int64)
 
 
 def _first_day(months: Ints) -> Ints:

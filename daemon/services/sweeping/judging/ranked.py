@@ -17,11 +17,12 @@ from daemon.clock import MICROS
 from daemon.errors import DaemonError, Exit, InputError
 from daemon.market.params import Combinations, Params
 from daemon.search.grid import Grid
-from daemon.search.ranking import ERROR, EXAMPLES, Best, Filters, judged, natural_order
+from daemon.search.ranking import ERROR, EXAMPLES, Best, Filters, natural_order
 from daemon.search.report import Report, examine
 from daemon.search.trials import Trials
 from daemon.services.sweeping import asking, documents, reading
 from daemon.services.sweeping.judging import elevated
+from daemon.services.sweeping.judging.behind import behind
 from daemon.services.sweeping.judging.summary import Entry, LeftOut, Summary
 from daemon.services.sweeping.patience import patiently
 from daemon.services.sweeping.wanted import RANKED_MAX, SHOWN, storable
@@ -29,13 +30,15 @@ from daemon.store import results, sessions
 from daemon.store.sessions import BLOCKS, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from daemon.market.quotes import Quotes
     from daemon.search.plan import Plan
     from daemon.search.ranking import Ranked
+    from daemon.services.sweeping.fresh import Fresh
+    from daemon.services.sweeping.reading import Checked
     from daemon.services.sweeping.record import Record
     from daemon.services.sweeping.wanted import Tools
     from daemon.store.sessions import Session
@@ -46,8 +49,6 @@ if TYPE_CHECKING:
 
 ROBUST_MAX = 100
 """So many of the most robust are written down, wherever they stand in the plain order."""
-
-DRAWDOWN = "max_drawdown_pct"
 
 
 class RankingStopped(DaemonError):  # noqa: N818 - a state
@@ -104,17 +105,25 @@ def rank_known(
     asked: Asking,
     quotes: Quotes | None,
     notes: Sequence[str] = (),
+    *,
+    fresh: Fresh | None = None,
 ) -> Ranking:
-    """Rank a session on quotes that are at hand; without them some things cannot be said."""
-    return _Work(tools, session, asked).rank(quotes, notes)
+    """Rank a session on quotes that are at hand; without them some things cannot be said.
+
+    Results that are at hand as well, all of them, are not read again.
+    """
+    known = fresh if fresh is not None and fresh.whole(session) else None
+    return _Work(tools, session, asked, known).rank(quotes, notes)
 
 
 class _Work:
     """One ranking of one session."""
 
-    def __init__(self, tools: Tools, session: Session, asked: Asking) -> None:
+    def __init__(
+        self, tools: Tools, session: Session, asked: Asking, fresh: Fresh | None = None
+    ) -> None:
         self.tools, self.store = tools, tools.store
-        self.session, self.asked = session, asked
+        self.session, self.asked, self.fresh = session, asked, fresh
         self.plan = reading.plan_of(session)
         self.began_us = tools.clock.elapsed_us()
 
@@ -159,13 +168,14 @@ class _Work:
     # ── the plain order ──────────────────────────────────────────────────────
     def _ranked(self) -> tuple[Ranked, Bools]:
         """Rank all jobs that are finished; places are those among all jobs of the session."""
-        limit = max(self.asked.kept, self.asked.max_results)
+        wanted = max(1, self.asked.max_results)
+        limit = wanted if self.asked.fast and not self.asked.store else max(wanted, self.asked.kept)
         best, seen = Best(limit, self.asked.filters), [np.zeros(0, np.int64)]
         done = np.zeros(self.session.jobs_total, np.bool_)
         order = self._order()
-        for part in reading.checked(self.store, self.session):
+        for part in self._checked():
             numbers = part.numbers if order is None else order[part.numbers - 1]
-            best.feed(part.columns, numbers, part.done)
+            best.feed(part.columns, numbers, part.done, part.spans)
             seen.append(part.numbers)
             done[part.numbers - 1] = part.done
         found = best.ranked()
@@ -178,6 +188,12 @@ class _Work:
             }
         numbers = np.concatenate(seen)
         return replace(found, places=numbers[found.places] - 1, examples=examples), done
+
+    def _checked(self) -> Iterable[Checked]:
+        """Give what jobs are ranked by, part by part."""
+        if self.fresh is not None:
+            return [self.fresh.checked()]
+        return reading.checked(self.store, self.session)
 
     def _order(self) -> Ints | None:
         """Give the places of jobs in the order of their names; None where that is their number."""
@@ -196,7 +212,9 @@ class _Work:
             elsewhere = sessions.elsewhere(view, session.id, session.data_digest or "")
         grid = None if plan is None else Grid.of(plan.space.axes, session.jobs_total)
         trials = Trials(
-            columns=reading.Metrics(self.store, session),
+            columns=reading.Metrics(self.store, session)
+            if self.fresh is None
+            else self.fresh.columns,
             done=done,
             grid=grid,
             quotes=quotes,
@@ -224,7 +242,10 @@ class _Work:
         tied = dict(zip(rows, ranked.tied.tolist(), strict=True))
         if found is not None:
             most = np.flatnonzero((found.rank > 0) & (found.rank <= ROBUST_MAX))[:ROBUST_MAX]
-            rows |= self._behind(np.setdiff1d(most, ranked.places), len(ranked))
+            others = np.setdiff1d(most, ranked.places)
+            if len(others):
+                filters, jobs = self.asked.filters, self.session.jobs_total
+                rows |= behind(self._checked(), filters, jobs, others, best=len(ranked))
         return [
             Place(
                 rank=row,
@@ -235,25 +256,6 @@ class _Work:
             )
             for index, row in rows.items()
         ]
-
-    def _behind(self, others: Ints, best: int) -> dict[int, int]:
-        """Say where jobs stand in the plain order that are not among so many best."""
-        if not len(others):
-            return {}
-        keys = [np.zeros(0)] * 3
-        for part in reading.checked(self.store, self.session):
-            count = len(part.numbers)
-            left, _ = judged(part.columns, self.asked.filters, part.done, count)
-            pnl, drawdown = (part.columns[name] for name in ("realized_pnl_usd", DRAWDOWN))
-            new = (part.numbers, drawdown, -pnl)
-            keys = [np.concatenate((old, one[left])) for old, one in zip(keys, new, strict=True)]
-        row_of = np.zeros(self.session.jobs_total, np.int64)
-        row_of[keys[0][np.lexsort(keys)].astype(np.int64) - 1] = np.arange(1, len(keys[0]) + 1)
-        found, row = {}, best
-        for index in others[np.argsort(row_of[others])].tolist():
-            row = max(row + 1, int(row_of[index]))
-            found[index] = row
-        return found
 
     # ── telling it ───────────────────────────────────────────────────────────
     def _told(self, ranked: Ranked, report: Report | None, notes: Sequence[str]) -> dict[str, Any]:

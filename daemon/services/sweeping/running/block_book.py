@@ -17,6 +17,7 @@ import numpy as np
 
 from daemon.market.metrics import ENGINE_VERSION, NAMES
 from daemon.market.params import Combinations
+from daemon.search.spans import best_of, spans_of
 from daemon.services.sweeping import rows
 from daemon.services.sweeping.blocks import BLOCK, FAILED, JOB_ID, PARAMETERS, RUNTIME
 from daemon.services.sweeping.keys import (
@@ -30,7 +31,7 @@ from daemon.services.sweeping.running.row_book import Failed, failures
 from daemon.services.sweeping.running.tasks import Task
 from daemon.store import result_blocks, results
 from daemon.store.result_blocks import Link, NewBlock
-from daemon.store.results import NewResults
+from daemon.store.results import COLUMNS, NewResults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
+
+TOGETHER = 32
+"""So many of the best of a block are read without the others."""
 
 SLOW_S = 2.0
 """What took so long to find is kept at once."""
@@ -303,6 +307,8 @@ class BlockBook:
         ledger.show()
 
     def _new(self, link: Link, columns: dict[str, NDArray[Any]]) -> NewBlock:
+        done = ~columns[FAILED]
+        spans, best = spans_of(columns, COLUMNS, done), best_of(columns, done, TOGETHER)
         return NewBlock(
             key=link.key,
             at_us=self.ledger.tools.clock.now_us(),
@@ -310,7 +316,7 @@ class BlockBook:
             data_digest=self.ledger.data_digest,
             jobs=link.jobs,
             failed=link.failed,
-            data=result_blocks.encode(columns),
+            data=result_blocks.encode(columns, spans, best),
         )
 
     def _failures(self, block: _Open) -> list[Failed]:

@@ -11,14 +11,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from daemon import log
 from daemon.market.metrics import NAMES
+from daemon.market.staircase import LEVELS
 from daemon.ports import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from daemon.market.metrics import Columns
+    from daemon.market.params import Combinations
     from daemon.market.quotes import Quotes
     from daemon.ports import Finished, JobExecutor
     from daemon.services.sweeping.running.tasks import Book, Task
@@ -47,6 +51,12 @@ LONG = 200_000
 
 SWIFT = 2 * 10**10
 """Rows times jobs that are done in a second or two: so much may be tried before it is known."""
+
+WHOLE = 1 << 15
+"""Jobs of a batch that is not shared out, because hardly anything in it is."""
+
+COURSES = 8
+"""Courses of trades that one worker follows as fast as two: each is worked out for all jobs."""
 
 TRIES = 3
 """How often a job is tried that is lost alone."""
@@ -168,7 +178,7 @@ class Conveyor:
             self._more = False
             return
         first, last = span
-        taken = self._sizes.largest if self._long else self._size
+        taken = WHOLE if self._long else self._size
         end = last if self.book.piece is not None else min(last, first + taken - 1)
         if self._how.careful:
             end = self.book.until(first, end)
@@ -186,11 +196,16 @@ class Conveyor:
         return task
 
     def _begun(self, task: Task) -> JobExecutor:
-        """Make the executor; over long quotes, what is sure to be quick is shared out at once."""
+        """Make the executor; over long quotes, what is sure to be quick is handed out at once."""
         executor = self._make()
         if self._long:
-            share = min(-(-len(task) // executor.slots), SWIFT // max(1, len(self.quotes)))
-            self._size = min(self._sizes.largest, max(self._sizes.first, share))
+            swift = SWIFT // max(1, len(self.quotes))
+            if _alike(task.combinations):
+                share, largest = min(len(task), swift), WHOLE
+            else:
+                share = min(-(-len(task) // executor.slots), swift)
+                largest = self._sizes.largest
+            self._size = min(largest, max(self._sizes.first, share))
         return executor
 
     def _submit(self, executor: JobExecutor, task: Task) -> None:
@@ -230,6 +245,17 @@ class Conveyor:
         elif alone:
             tried = "" if finished.timed_out else f" (tried {task.tries + 1} times)"
             self.book.failed(task, f"{why}{tried}")
+
+
+def _alike(combinations: Combinations) -> bool:
+    """Tell whether jobs have nearly all work in common, so that to share it out is to do it twice.
+
+    That is so where no trade has to be followed in time, nor looked for threshold by threshold.
+    """
+    if combinations.quoted.any() or combinations.max_open_trades.max(initial=1) > LEVELS:
+        return False
+    ways = [combinations.exchange_a_to_b_rate, combinations.max_open_trades]
+    return len(np.unique(np.stack(ways), axis=1)[0]) <= COURSES
 
 
 def _whole(columns: Columns, count: int) -> bool:

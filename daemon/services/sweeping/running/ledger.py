@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from daemon.clock import MICROS
+from daemon.services.sweeping.fresh import Fresh
 from daemon.services.sweeping.patience import patiently
 from daemon.services.sweeping.wanted import Progress, quiet
 from daemon.store import sessions
@@ -70,6 +71,8 @@ class Ledger:
     ) -> None:
         self.tools, self.session, self.plan = tools, session, plan
         self.counts = Counts()
+        self.fresh = Fresh.of(session)
+        """What this run has found out; None where that is too much to be held."""
         self.done, self.failed = session.jobs_done, session.jobs_failed
         self.slice = SLICE_MIN * 2
         self.pulse: Callable[[], None] = _nothing

@@ -121,6 +121,8 @@ class RowBook:
                 runtime_s=[share_s] * len(part),
             )
             self._write(self._jobs(part, tries=part.tries + 1), new)
+            if self.ledger.fresh is not None:
+                self.ledger.fresh.take(part.numbers, own)
             if self.ledger.late():
                 return
 

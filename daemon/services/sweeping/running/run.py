@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from daemon.ports import LoadedQuotes
+    from daemon.services.sweeping.fresh import Fresh
     from daemon.services.sweeping.judging.promote import Promoted
     from daemon.services.sweeping.judging.ranked import Finding, Ranking
     from daemon.services.sweeping.running.tasks import Book
@@ -218,7 +219,7 @@ class SessionRun:
         if not finished:
             return self._outcome(ledger, ending)
         try:
-            ranking, promoted = self._rank(session.id, loaded)
+            ranking, promoted = self._rank(session.id, loaded, ledger.fresh)
         except ranked.RankingStopped as stopped:
             return replace(self._outcome(ledger, ending), said=stopped.message, unranked=True)
         return replace(self._outcome(ledger, ending), ranking=ranking, promoted=promoted)
@@ -312,13 +313,16 @@ class SessionRun:
         )
         return True
 
-    def _rank(self, session_id: int, loaded: LoadedQuotes) -> tuple[Ranking, Sequence[Promoted]]:
+    def _rank(
+        self, session_id: int, loaded: LoadedQuotes, fresh: Fresh | None = None
+    ) -> tuple[Ranking, Sequence[Promoted]]:
         asked = ranked.Asking(
             filters=self.wanted.filters,
             max_results=self.options.max_results,
             fast=self.options.fast,
         )
-        ranking = ranked.rank_known(self.tools, self._read(session_id), asked, loaded.quotes)
+        session = self._read(session_id)
+        ranking = ranked.rank_known(self.tools, session, asked, loaded.quotes, fresh=fresh)
         return ranking, self._promoted(ranking)
 
     def _promoted(self, found: Finding | None) -> Sequence[Promoted]:
