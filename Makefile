@@ -80,6 +80,7 @@ bench: setup ## Run every benchmark
 	$(PY) benchmarks/verdicts.py --quick
 	$(PY) benchmarks/decisions.py --quick
 	$(PY) benchmarks/sweep.py --quick
+	$(PY) benchmarks/studies.py --quick
 
 lock: setup ## Resolve the requirements again; LOCK_OPTIONS=--upgrade takes newer versions
 	$(PIP) install uv

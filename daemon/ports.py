@@ -1,9 +1,9 @@
 """The protocols between services and adapters, and the values that cross them.
 
 A source brings samples in; controls hold the values of rules; alerts reach a
-person; a bank of quotes feeds backtests, and an executor runs them. Whoever
-implements one of them knows nothing of the others, and raises nothing but the
-faults named here.
+person; a bank of quotes feeds backtests, an executor runs them, and a sampler says
+which of them are worth running. Whoever implements one of them knows nothing of the
+others, and raises nothing but the faults named here.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from daemon.market.metrics import Columns
     from daemon.market.params import Combinations
     from daemon.market.quotes import Quotes
+    from daemon.search.studies.domain import Point
 
 Mark = Mapping[str, Any]
 """How far a source was read, as plain JSON: what it needs to go on after a restart."""
@@ -330,4 +331,36 @@ class JobExecutor(Protocol):
 
     def close(self) -> None:
         """End the workers that it started, and nothing else."""
+        ...
+
+
+# ── where to look next ───────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What became of a point."""
+
+    point: Point
+    values: tuple[float, ...] | None
+    """One an objective; None if it failed or was pruned: that counts as bad."""
+    violation: float = 0.0
+    """How far it is from holding all constraints; 0 if it holds them."""
+    batch: int
+    """The batch that it belongs to."""
+
+
+class Sampler(Protocol):
+    """Proposes points of a search space, and learns from what became of them.
+
+    What it proposes follows from its seed, the number of the batch and what it was
+    told, and from nothing else: not from what it proposed before. So one that was
+    only told goes on like one that was asked as well, and the order in which the
+    points of a batch are told does not matter.
+    """
+
+    def ask(self, count: int, batch: int) -> Sequence[Point]:
+        """Propose points for a batch, all legal; fewer if it knows no more."""
+        ...
+
+    def tell(self, told: Sequence[Told]) -> None:
+        """Learn what became of the points of a batch."""
         ...

@@ -1,6 +1,6 @@
-"""Make `data/sample_arbitrage_prices.csv`: two synthetic days of quotes of two venues.
+"""Make `data/sample_arbitrage_prices*.csv`: two synthetic days of quotes of two venues, twice.
 
-    python data/make_quotes.py [FILE]
+    python data/make_quotes.py [FOLDER]
 
 Nothing in it was measured. A price wanders; venue B follows venue A with a
 difference that returns to zero within minutes and is jolted now and then. After a
@@ -19,11 +19,15 @@ import numpy as np
 
 from daemon.clock import MICROS, iso, parse_iso
 
-SEED = 20_260_301
+FILES = {
+    "sample_arbitrage_prices.csv": (20_260_301, 23_150.0),
+    "sample_arbitrage_prices_eth.csv": (20_260_302, 1_730.0),
+}
+"""The seed of each file, and the price that it begins with."""
+
 START_US = parse_iso("2026-03-01T00:00:00Z")
 EVERY_S = 45
 ROWS = 2 * 86_400 // EVERY_S
-PRICE = 23_150.0
 
 RETURN = 0.93
 """What is left of the difference between the venues after one row."""
@@ -41,10 +45,16 @@ BROKEN = 24
 HEADER = "timestamp,best_bid_a,best_ask_a,best_bid_b,best_ask_b"
 
 
-def main(path: Path) -> None:
-    """Write the file."""
-    rng = np.random.default_rng(SEED)
-    table = quotes(rng)
+def main(folder: Path) -> None:
+    """Write the files."""
+    for name, (seed, price) in FILES.items():
+        write(folder / name, seed, price)
+
+
+def write(path: Path, seed: int, price: float) -> None:
+    """Write one of them."""
+    rng = np.random.default_rng(seed)
+    table = quotes(rng, price)
     breakage(rng, table)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(HEADER + "\n")
@@ -53,9 +63,9 @@ def main(path: Path) -> None:
             file.write(",".join([at, *map(written, prices)]) + "\n")
 
 
-def quotes(rng: np.random.Generator) -> np.ndarray:
+def quotes(rng: np.random.Generator, price: float) -> np.ndarray:
     """Draw bid and ask of both venues, a row a moment."""
-    middle_a = PRICE * np.exp(np.cumsum(rng.normal(0.0, 1.1e-4, ROWS)))
+    middle_a = price * np.exp(np.cumsum(rng.normal(0.0, 1.1e-4, ROWS)))
     away, wider = differences(rng)
     middle_b = middle_a * (1 + away / 1e4)
     half_a = HALF_BPS[0] * rng.lognormal(0.0, 0.35, ROWS)
@@ -99,5 +109,4 @@ def written(price: float) -> str:
 
 
 if __name__ == "__main__":
-    here = Path(__file__).parent / "sample_arbitrage_prices.csv"
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else here)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent)

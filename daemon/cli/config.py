@@ -117,9 +117,10 @@ def schema_command(kind: str, config: str | None) -> None:
 @click.argument("directory", type=click.Path(path_type=Path), default=Path("configs"))
 @config_option
 def init_command(directory: Path, config: str | None) -> None:
-    """Write settings, a policy and sessions to begin with into DIRECTORY; what is there stays.
+    """Write settings, a policy, sessions and studies to begin with into DIRECTORY.
 
-    The sessions run on sample quotes, which are written into `data` beside it.
+    What is there stays. Sessions and studies run on sample quotes, which are written
+    into `data` beside it.
 
     \b
     Example:

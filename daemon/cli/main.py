@@ -35,6 +35,10 @@ COMMANDS = {
         "See the whole thing at work on data that it brings along.",
     ),
     "doctor": ("daemon.cli.doctor:command", "Find out what is wrong with this installation."),
+    "optimize": (
+        "daemon.cli.optimize:command",
+        "Search the parameters of a study, and say whether what was found is luck.",
+    ),
     "replay": (
         "daemon.cli.replay:command",
         "Run what is on record again, with the same policy or with another one.",
@@ -43,6 +47,10 @@ COMMANDS = {
     "session": (
         "daemon.cli.session:group",
         "Sweep the parameter space: plan, run, rank and export sessions.",
+    ),
+    "study": (
+        "daemon.cli.study:group",
+        "See what studies found: list, show, rank, cancel and export them.",
     ),
 }
 """Name of a command, where it lives, and its line in ``--help``."""

@@ -21,12 +21,15 @@ from daemon.cli.session_show import lines
 
 KINDS = ("csv", "jsonl", "parquet")
 
+LISTED_MAX = 1_000_000
+"""Nobody reads more lines than this."""
+
 
 # ── list ─────────────────────────────────────────────────────────────────────
 @click.command("list")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=LISTED_MAX),
     default=20,
     show_default=True,
     help="At most so many, the newest.",

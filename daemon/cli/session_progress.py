@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from daemon.cli.moments import lasting
 from daemon.cli.output import printable, say
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
 
     Tell = Callable[[Progress], None]
+
+Told = TypeVar("Told")
 
 FIRST_S = 5.0
 """A session that is done by then says nothing on its way."""
@@ -34,7 +36,7 @@ def progress(name: str, clock: Clock) -> Iterator[Tell]:
         with _bar(name) as tell:
             yield tell
     else:
-        yield Lines(name, clock).tell
+        yield Lines(name, clock, sentence).tell
 
 
 def sentence(found: Progress) -> str:
@@ -53,20 +55,20 @@ def sentence(found: Progress) -> str:
     return ", ".join(parts)
 
 
-class Lines:
+class Lines(Generic[Told]):
     """Tells lines, the later the rarer."""
 
-    def __init__(self, name: str, clock: Clock) -> None:
-        self._name, self._clock = name, clock
+    def __init__(self, name: str, clock: Clock, sentence: Callable[[Told], str]) -> None:
+        self._name, self._clock, self._sentence = name, clock, sentence
         self._pause_s = FIRST_S
         self._due_us = clock.elapsed_us() + round(FIRST_S * MICROS)
 
-    def tell(self, found: Progress) -> None:
+    def tell(self, found: Told) -> None:
         """Say how far it is, if that was not said lately."""
         now_us = self._clock.elapsed_us()
         if now_us < self._due_us:
             return
-        say(f"{printable(self._name)}: {sentence(found)}")
+        say(f"{printable(self._name)}: {self._sentence(found)}")
         self._pause_s = min(self._pause_s * SPREAD, LONGEST_S)
         self._due_us = now_us + round(self._pause_s * MICROS)
 

@@ -247,13 +247,13 @@ def _remarks(found: Outcome) -> Iterator[str]:
         yield f"warning: {printable(warning)}"
     yield from _failed(found)
     for one in found.promoted:
-        yield from _promoted(one.proposal, one.said)
+        yield from promoted_lines(one.proposal, one.said)
     yield printable(found.said)
     if found.nothing_to_do or found.ranking is not None:
         yield f"what it is worth: daemon session rank {found.session_id}"
 
 
-def _promoted(proposal: int | None, said: str) -> Iterator[str]:
+def promoted_lines(proposal: int | None, said: str) -> Iterator[str]:
     """Say what became of the finding for rules of the loop, and who decides it."""
     if proposal is None:
         yield printable(said)

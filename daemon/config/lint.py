@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from daemon.config.yaml_safe import Document
 
 Thing = TypeVar("Thing")
-Kind = Literal["daemon", "policy", "session"]
+Kind = Literal["daemon", "policy", "session", "study"]
 
 COLUMNS = ("file", "line", "key", "severity", "reason", "hint")
 _OF_A_POLICY = frozenset({"targets", "rules", "safety", "strategy", "observe_window_s"})
+_OF_A_STUDY = frozenset(
+    ("space", "sampler", "objective", "objectives", "constraints", "walk_forward", "data_files")
+)
 _OF_A_SESSION = frozenset({"data_file", "grids", "fixed", "max_jobs", "tag_prefix", *ORDER})
 
 
@@ -92,6 +95,8 @@ def _lint_file(report: Report, path: Path, kind: Kind | None, settings: Settings
     kind = kind or _kind_of(document)
     if kind == "session":
         _lint_session(report, document, path, settings)
+    elif kind == "study":
+        _lint_study(report, document, path)
     elif kind == "policy":
         signals = settings.provided() if settings is not None else set()
         policy = _try(report, lambda: policy_from(document, path, signals=signals))
@@ -106,12 +111,15 @@ def _lint_file(report: Report, path: Path, kind: Kind | None, settings: Settings
 def _read(path: Path, kind: Kind | None) -> Document:
     """Read a file within the limits that hold where it is used."""
     document = scan_yaml_file(path, limits=READ_LIMITS)
-    return document if (kind or _kind_of(document)) == "session" else scan_yaml_file(path)
+    large = (kind or _kind_of(document)) in {"session", "study"}
+    return document if large else scan_yaml_file(path)
 
 
 def _kind_of(document: Document) -> Kind:
     """Tell from its keys what a file is."""
     keys = set(document.value) if isinstance(document.value, dict) else set()
+    if keys & _OF_A_STUDY:
+        return "study"
     if keys & _OF_A_SESSION:
         return "session"
     return "policy" if keys & _OF_A_POLICY else "daemon"
@@ -130,6 +138,21 @@ def _lint_session(
     parts = [f"{plan.jobs:,} jobs" if plan.jobs != 1 else "1 job", _count(plan.grids, "grid")]
     parts += [plan.data_file, f"digest {plan.digest()[:12]}"]
     report.accepted.append((str(path), f"session: {', '.join(parts)}"))
+    report.warnings += (*loaded.warnings, *loaded.doubts())
+
+
+def _lint_study(report: Report, document: Document, path: Path) -> None:
+    from daemon.config.study_file import study_from  # noqa: PLC0415 - loads NumPy: only here
+
+    loaded = _try(report, lambda: study_from(document, path))
+    if loaded is None:
+        return
+    cells, (sampler, _) = loaded.domain.cells, loaded.sampler
+    parts = [sampler, _count(loaded.domain.axes, "axis", "axes")]
+    parts += ["endless points" if cells is None else f"{cells:,} points"]
+    parts += [] if loaded.trials is None else [f"{loaded.trials:,} trials a fold"]
+    parts += [", ".join(file for _, file, _ in loaded.data)]
+    report.accepted.append((str(path), f"study: {', '.join(parts)}"))
     report.warnings += (*loaded.warnings, *loaded.doubts())
 
 
@@ -171,5 +194,5 @@ def _accept_policy(report: Report, loaded: LoadedPolicy) -> None:
     report.warnings += loaded.warnings
 
 
-def _count(things: Collection[str], noun: str) -> str:
-    return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")
+def _count(things: Collection[object], noun: str, nouns: str | None = None) -> str:
+    return f"{len(things)} {noun if len(things) == 1 else nouns or noun + 's'}"

@@ -153,7 +153,8 @@ def _finding(model: type[BaseModel], error: ErrorDetails) -> Finding:
         return _unknown(model, place)
     path, key = shape.trace(model, place)
     if key is not None and error["type"].startswith("union_tag"):
-        return _of_no_kind((*path, shape.KIND), key, error["input"].get(shape.KIND))
+        tag = shape.tag_of(key.annotation)
+        return _of_no_kind((*path, tag), key, error["input"].get(tag))
     reason, hint = reason_and_hint(error, key)
     return Finding(path, reason, hint)
 
@@ -163,7 +164,7 @@ def _of_no_kind(path: KeyPath, section: shape.Key, given: object) -> Finding:
     key = shape.find(section.annotation, path[-1:])
     kinds = either([*shape.kinds_of(section.annotation)])
     reason = "is missing" if given is None else f"must be {kinds}, not {described(given, key)}"
-    return Finding(path, reason, f"write `{shape.KIND}:` and {kinds}")
+    return Finding(path, reason, f"write `{path[-1]}:` and {kinds}")
 
 
 def _unknown(model: type[BaseModel], place: KeyPath) -> Finding:

@@ -11,6 +11,7 @@ from daemon.config.effective import flatten
 from daemon.config.policy_file import PolicyFile
 from daemon.config.session_sections import SessionFile
 from daemon.config.settings import Settings
+from daemon.config.study_sections import StudyFile
 from daemon.config.yaml_safe import dotted
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ MODELS: dict[str, type[Section]] = {
     "daemon": Settings,
     "policy": PolicyFile,
     "session": SessionFile,
+    "study": StudyFile,
 }
 """The kinds of file, by name."""
 
@@ -29,6 +31,7 @@ _TITLES = {
     "daemon": "Settings of the self-tuning daemon (configs/daemon.yaml)",
     "policy": "Policy of the self-tuning daemon (configs/self_tuning.yaml)",
     "session": "Session of the self-tuning daemon (configs/sessions/*.yaml)",
+    "study": "Study of the self-tuning daemon (configs/studies/*.yaml)",
 }
 
 

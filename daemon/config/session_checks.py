@@ -72,27 +72,28 @@ def _check_values(place: int, grid: dict[str, Any]) -> Iterator[Finding]:
     if name not in ORDER or not isinstance(values, list):
         return
     for number, value in enumerate(values):
-        wrong = _wrong(str(name), value)
+        wrong = wrong_value(str(name), value)
         if wrong is not None:
             yield Finding(("grids", place, "values", number), *wrong)
 
 
-def _wrong(name: str, value: Any) -> tuple[str, str | None] | None:
+def wrong_value(name: str, value: Any) -> tuple[str, str | None] | None:
     """Say what is wrong with a value that would be right for another parameter."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None  # it is right for none, which the model says
     if name == "exit_model":
-        known = f"must be {either(_MODELS)}, not {_shown(value)}"
+        known = f"must be {either(_MODELS)}, not {shown(value)}"
         return None if value in _MODELS else (known, did_you_mean(str(value), _MODELS))
     if isinstance(value, str):
-        return f"must be a number, not {_shown(value)}", "remove the quotes, or the unit"
+        return f"must be a number, not {shown(value)}", "remove the quotes, or the unit"
     if name == "max_open_trades" and not isinstance(value, int):
         hint = f"write {int(value)}" if value.is_integer() else "trades are counted"
         return f"must be a whole number, not {value}", hint
     return None
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Write a value so that text is told from a number."""
     if not isinstance(value, str):
         return str(value)
     return f"text '{printable(value[:_SHOWN_MAX])}{'…' * (len(value) > _SHOWN_MAX)}'"

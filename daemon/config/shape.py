@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 ANY_NAME = "*"
 """Stands in a key for a name that the operator chooses."""
 
-KIND = "kind"
-"""The key by which a section says which of several kinds it is."""
+KIND, TYPE = "kind", "type"
+"""The keys by which a section says which of several kinds it is."""
 
 
 class Key(NamedTuple):
@@ -73,10 +73,19 @@ def kinds_of(annotation: Any) -> dict[str, type[BaseModel]]:
     """Give the models that a section may be, by the word that stands under ``kind``."""
     models = [model_of(part) for part in _parts(bare(annotation))]
     return {
-        get_args(bare(model.model_fields[KIND].annotation))[0]: model
+        get_args(bare(model.model_fields[_tag(model)].annotation))[0]: model
         for model in models
         if model is not None
     }
+
+
+def tag_of(annotation: Any) -> str:
+    """Name the key by which a section says of which kind it is."""
+    return next((_tag(model) for model in kinds_of(annotation).values()), KIND)
+
+
+def _tag(model: type[BaseModel]) -> str:
+    return KIND if KIND in model.model_fields else TYPE
 
 
 def sections_of(annotation: Any) -> tuple[type[BaseModel], ...]:

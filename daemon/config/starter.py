@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-QUOTES = "data/sample_arbitrage_prices.csv"
-"""What the shipped sessions are run on; they name it from where the directory stands."""
+QUOTES = ("data/sample_arbitrage_prices.csv", "data/sample_arbitrage_prices_eth.csv")
+"""What the shipped sessions and studies are run on; they name it from where the directory stands.
+"""
 
 
 def lay_out(shipped: Path, directory: Path) -> list[tuple[Path, bool]]:
@@ -20,7 +21,7 @@ def lay_out(shipped: Path, directory: Path) -> list[tuple[Path, bool]]:
     configs = shipped / "configs"
     found = sorted(configs.rglob("*.yaml"), key=lambda path: (len(path.parts), path))
     places = [(source, directory / source.relative_to(configs)) for source in found]
-    places.append((shipped / QUOTES, directory.parent / QUOTES))
+    places += [(shipped / quotes, directory.parent / quotes) for quotes in QUOTES]
     return [(target, _copy(source, target)) for source, target in places]
 
 

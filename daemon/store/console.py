@@ -31,6 +31,13 @@ class Answer:
     more: bool
 
 
+BEST_FIRST = {
+    "leaderboard": "session_id DESC, rank",
+    "study_leaderboard": "study_id DESC, fold DESC, rank",
+}
+"""Views that are not read from the newest row to the oldest."""
+
+
 def ask(store: Store, question: str, *, limit: int) -> Answer:
     """Run a named query, show a view or a table, or run a statement; at most ``limit`` rows.
 
@@ -56,7 +63,8 @@ def resolve(question: str) -> str:
     if word in queries.names():
         return queries.load(word)
     if word in VIEWS or word in metadata.tables:
-        return f"SELECT * FROM {word} ORDER BY 1 DESC"  # noqa: S608 - a name of our own
+        order = BEST_FIRST.get(word, "1 DESC")
+        return f"SELECT * FROM {word} ORDER BY {order}"  # noqa: S608 - a name of our own
     if re.fullmatch(r"\w+", word):
         raise InputError(
             f"there is no query, view or table named {word!r}",

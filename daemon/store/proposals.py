@@ -34,6 +34,7 @@ class NewProposal:
     expected: Mapping[str, Any] | None = None
     reason: str | None = None
     session_id: int | None = None
+    study_id: int | None = None
     decision_seq: int | None = None
     expires_at_us: int | None = None
     state: str = PENDING
@@ -67,6 +68,19 @@ def listed(tx: Tx, state: str | None = None, limit: int = 50) -> list[Proposal]:
     else:
         found = _NEWEST_OF.records(tx, state=state, most=limit)
     return [Proposal(**row) for row in found]
+
+
+def of(
+    tx: Tx, *, session_id: int | None = None, study_id: int | None = None, limit: int = 200
+) -> list[Proposal]:
+    """Read what was proposed from a session or a study, the newest first."""
+    column, wanted = (
+        (proposals.c.session_id, session_id)
+        if study_id is None
+        else (proposals.c.study_id, study_id)
+    )
+    query = select(proposals).where(column == wanted)
+    return _read(tx, query.order_by(proposals.c.id.desc()).limit(limit))
 
 
 def decide(tx: Tx, proposal_id: int, state: str, by: str, at_us: int) -> bool:

@@ -63,6 +63,7 @@ _HINTS = (
     ("malformed", "the file is damaged: restore a backup; daemon db check says more"),
     ("disk I/O error", "check the disk, and that database.url names a file"),
     ("idle-in-transaction", "the program was paused in the middle of a transaction"),
+    ("already exists", "another program keeps a table of this name here: use another database"),
     ("unable to open", "check that the directory exists and can be written by this user"),
     ("statement timeout", "the statement took longer than database.statement_timeout_s"),
     ("interrupted", "the statement took longer than database.statement_timeout_s"),

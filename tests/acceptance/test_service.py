@@ -184,6 +184,7 @@ def what_is_pushed_to_nobody_is_refused(scene):
         urlopen(request, timeout=PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_it_goes_live_by_a_signal_keeps_what_helps_and_survives_being_killed(scene):
     assert scene.ctl("calibrate", "--accept-anyway", "a test") in {0, Exit.REFUSED}
     scene.stage.write_policy(dry_run=False)

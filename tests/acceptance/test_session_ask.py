@@ -197,6 +197,7 @@ def running(database):
         process.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["killed", "ended", "cancelled"])
 def test_a_session_that_was_ended_early_goes_on_and_repeats_nothing(desk, how, sqlite_filled_url):
     jobs = wide(desk.folder)

@@ -42,6 +42,8 @@ PLANTS = [
     ("clients", {"services/planted.py": "import httpx"}),
     ("cluster", {"services/planted.py": "def late():\n    from distributed import Client"}),
     ("cluster", {"adapters/executors/local/planted.py": "import distributed"}),
+    ("samplers", {"services/planted.py": "def late():\n    import optuna"}),
+    ("samplers", {"config/planted.py": "from cmaes import CMA"}),
     ("metrics", {"tuning/planted.py": "import prometheus_client"}),
     ("terminal", {"store/planted.py": "import rich.table"}),
     ("terminal", {"app.py": "def late():\n    import click"}),

@@ -48,6 +48,7 @@ def test_a_database_may_be_copied_from_another(postgres_server, postgres_url):
         connect(copy)
 
 
+@pytest.mark.slow
 def test_a_durable_server_keeps_what_was_committed_when_it_is_killed():
     with PostgresServer(durable=True) as server:
         url = server.create_database()

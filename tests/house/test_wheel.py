@@ -17,7 +17,7 @@ SHIPPED = {
     "migrations/": "daemon/_shipped/migrations/",
     "configs/": "daemon/_shipped/configs/",
     "data/legacy/": "daemon/_shipped/data/legacy/",
-    "data/sample_arbitrage_prices.csv": "daemon/_shipped/data/sample_arbitrage_prices.csv",
+    "data/sample_arbitrage_prices": "daemon/_shipped/data/sample_arbitrage_prices",
     "alembic.ini": "daemon/_shipped/alembic.ini",
     "daemon/": "daemon/",
     "self_tuning_daemon.py": "self_tuning_daemon.py",

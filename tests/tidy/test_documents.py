@@ -35,7 +35,11 @@ def test_links_lead_somewhere(path):
 def test_every_configuration_key_is_in_the_reference():
     from daemon.config.schema import documented_keys  # noqa: PLC0415 - the others need it not
 
-    for page, kinds in (("config.md", ("daemon", "policy")), ("sessions.md", ("session",))):
+    for page, kinds in (
+        ("config.md", ("daemon", "policy")),
+        ("sessions.md", ("session",)),
+        ("studies.md", ("study",)),
+    ):
         text = (REFERENCE / page).read_text()
         missing = [key for key in documented_keys(*kinds) if f"`{key}`" not in text]
         assert not missing, f"docs/reference/{page} does not name {', '.join(missing)}"

@@ -21,9 +21,11 @@ def quotes():
 
 
 def test_the_script_makes_the_file(tmp_path):
-    made = tmp_path / "made.csv"
-    runpy.run_path(str(ROOT / "data" / "make_quotes.py"))["main"](made)
-    assert made.read_bytes() == SAMPLE.read_bytes()
+    runpy.run_path(str(ROOT / "data" / "make_quotes.py"))["main"](tmp_path)
+    made = sorted(tmp_path.iterdir())
+    assert [path.name for path in made] == [SAMPLE.name, "sample_arbitrage_prices_eth.csv"]
+    for path in made:
+        assert path.read_bytes() == (SAMPLE.parent / path.name).read_bytes()
 
 
 def test_it_is_as_its_description_says(quotes):

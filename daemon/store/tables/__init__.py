@@ -24,6 +24,14 @@ from daemon.store.tables.service import (
     source_marks,
 )
 from daemon.store.tables.signals import sample_faults, sample_rollups, samples, signals
+from daemon.store.tables.studies import (
+    studies,
+    study_folds,
+    study_parts,
+    study_triggers,
+    trial_results,
+    trials,
+)
 from daemon.store.tables.sweeps import (
     job_blocks,
     jobs,
@@ -79,4 +87,10 @@ __all__ = [
     "signal_states",
     "signals",
     "source_marks",
+    "studies",
+    "study_folds",
+    "study_parts",
+    "study_triggers",
+    "trial_results",
+    "trials",
 ]

@@ -71,6 +71,7 @@ proposals = table(
     Column("expires_at_us", Micros),
     Column("decided_at_us", Micros),
     Column("decided_by", Text),
+    Column("study_id", Count),
     Index("ix_proposals_state_id", "state", "id"),
     one_of("origin", ORIGINS),
     one_of("state", PROPOSAL_STATES),

@@ -18,6 +18,7 @@ ORDER = (
     "change_effects",
     "rule_timeline",
     "leaderboard",
+    "study_leaderboard",
     "signal_health",
 )
 

@@ -187,8 +187,8 @@ def alive(pid):
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
     pids = tmp_path / "pids"
     script = f"sleep 60 & echo $! $$ > {pids}; trap '' TERM; wait"
-    with pytest.raises(ControlsFault, match=r"longer than 0\.3 s"):
-        controls(write=script, timeout_s=0.3).write([order("a", 1.0)])
+    with pytest.raises(ControlsFault, match=r"longer than 1 s"):
+        controls(write=script, timeout_s=1).write([order("a", 1.0)])
     deadline = time.monotonic() + 10
     while any(alive(pid) for pid in pids.read_text().split()):
         assert time.monotonic() < deadline

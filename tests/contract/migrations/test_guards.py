@@ -216,9 +216,9 @@ def test_a_daemon_waits_for_the_upgrade_of_another_longer_than_for_a_lock(postgr
 FOREIGN = [
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
     "INSERT INTO alembic_version VALUES ('v3.0.0.d')",
-    "CREATE TABLE studies (study_id INTEGER PRIMARY KEY, name TEXT CHECK (name <> ''))",
-    "CREATE INDEX ix_studies ON studies (name)",
-    "CREATE VIEW my_report AS SELECT name FROM studies",
+    "CREATE TABLE surveys (study_id INTEGER PRIMARY KEY, name TEXT CHECK (name <> ''))",
+    "CREATE INDEX ix_surveys ON surveys (name)",
+    "CREATE VIEW my_report AS SELECT name FROM surveys",
 ]
 
 
@@ -233,6 +233,17 @@ def test_tables_of_another_program_are_neither_seen_nor_touched(empty):
     with empty.read() as view:
         assert view.execute(text("SELECT * FROM alembic_version")).scalar_one() == "v3.0.0.d"
         assert view.execute(text("SELECT count(*) FROM my_report")).scalar_one() == 0
+
+
+def test_where_another_program_has_a_table_of_our_name_nothing_is_done(empty):
+    """Optuna's storage, for one, has studies and trials as well."""
+    with empty.write() as tx:
+        tx.exec_driver_sql("CREATE TABLE studies (study_id INTEGER PRIMARY KEY)")
+    with pytest.raises(StoreError, match=r"studies.* already exists") as refused:
+        migrate.upgrade(empty)
+    assert "another database" in refused.value.hint
+    with empty.read() as view:
+        assert migrate.current(view) is None
 
 
 def test_our_version_stands_in_a_table_of_its_own(shared):

@@ -27,7 +27,8 @@ T0 = 1_800_000_000 * MICROS
 SIGNALS = {"a": Declared(unit="ms", period_s=1.0), "b": Declared(period_s=1.0)}
 PLACES = {"a": "alpha", "b": "b"}
 PROFILE = Profile(name="app", declared=SIGNALS)
-TIMEOUT_S = 0.3
+TIMEOUT_S = 1.0
+"""So long whoever hangs is waited for; the others answer in time, on a busy machine as well."""
 
 Values = dict[str, float | None]
 """Of each signal the value of a moment; None: no value."""

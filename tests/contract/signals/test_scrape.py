@@ -63,9 +63,9 @@ def test_nobody_is_waited_for_longer_than_the_time_out(endpoint, metrics, mode):
     source = metrics(a=Series(metric="x"))
     endpoint.mode = mode
     began = time.monotonic()
-    with pytest.raises(SourceFault, match=r"did not answer within 0\.3 s"):
+    with pytest.raises(SourceFault, match=f"did not answer within {TIMEOUT_S:g} s"):
         source.poll()
-    assert time.monotonic() - began < 10 * TIMEOUT_S
+    assert time.monotonic() - began < 5 * TIMEOUT_S
 
 
 def test_a_redirect_is_not_followed(endpoint, metrics):

@@ -9,6 +9,8 @@ import pytest
 
 from tests.contract.signals.streams import KINDS, SickLoop
 
+pytestmark = pytest.mark.unmeasured  # thousands of cycles; tests of one measure what it reaches
+
 SICK = 20
 """Cycles for which a stream is sick: until the change is given up, and longer."""
 

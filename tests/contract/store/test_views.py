@@ -23,6 +23,8 @@ PROMISED = {
     "rule_timeline": "rule, at, old, new, actor, outcome, note",
     "leaderboard": "session_id, rank, job_id, params, realized_pnl_usd, max_drawdown_pct,"
     " total_trades, win_rate, robust_rank",
+    "study_leaderboard": "study_id, study, fold, rank, oos_rank, robust_rank, trial, params,"
+    " value, violation, oos_value, robust_score, chosen, declared",
     "signal_health": "signal, last_at, age_s, rate_hz, share_bad, state",
 }
 

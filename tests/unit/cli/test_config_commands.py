@@ -2,12 +2,14 @@ import csv
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 import yaml
 
 from daemon.cli.main import run
 
+STUDIES = Path(__file__).parents[3] / "configs" / "studies"
 POLICY = """\
 targets: { a: { max: 1 } }
 rules: { r: { init: 0, min: 0, max: 1, lr: 0.1 } }
@@ -197,14 +199,17 @@ def test_init_writes_what_the_daemon_ships_and_it_holds(place, capsys):
         "mine/self_tuning.yaml",
         "mine/sessions/night.yaml",
         "mine/sessions/session001.yaml",
+        *(f"mine/studies/{path.name}" for path in sorted(STUDIES.glob("*.yaml"))),
     ]
     assert said.out.splitlines() == [
         *(f"wrote    {file}" for file in files),
         "wrote    data/sample_arbitrage_prices.csv",
+        "wrote    data/sample_arbitrage_prices_eth.csv",
     ]
     assert "daemon config lint" in said.err
     assert run(["config", "lint", *files, "--config", files[0]]) == 0
     assert run(["session", "plan", files[3], "-o", "json"]) == 0
+    assert run(["optimize", "mine/studies/symbols.yaml", "--dry-run", "-o", "json"]) == 0
 
 
 def test_init_leaves_alone_what_is_there(place, capsys):

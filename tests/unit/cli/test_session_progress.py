@@ -51,7 +51,7 @@ def test_it_is_said_in_a_line(found, said):
 
 def test_lines_come_the_rarer_the_longer_it_takes(capsys):
     clock = Hand()
-    lines = Lines("a\x1bb", clock)
+    lines = Lines("a\x1bb", clock, sentence)
     moments = []
     for second in range(600):
         clock.at_us = second * MICROS

@@ -8,6 +8,8 @@ from daemon.config.settings import settings_from
 from daemon.config.yaml_safe import DEFAULT_LIMITS, LOADERS, read_yaml, scan_yaml
 from daemon.errors import ConfigError
 
+pytestmark = pytest.mark.unmeasured  # thousands of keys; smaller files measure what is reached
+
 SIZE = DEFAULT_LIMITS.size_bytes
 
 

@@ -50,7 +50,7 @@ def assert_fits(schema, part, value, place="$"):
 def test_a_schema_is_self_contained_and_describes_everything(kind):
     schema = json_schema(kind)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema["title"].startswith(("Settings of", "Policy of", "Session of"))
+    assert schema["title"].startswith(("Settings of", "Policy of", "Session of", "Study of"))
     assert "$id" not in json.dumps(schema)
     for part in (schema, *schema["$defs"].values()):
         assert part["additionalProperties"] is False

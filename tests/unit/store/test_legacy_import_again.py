@@ -36,6 +36,8 @@ from tests.unit.store.legacy_kit import (
     write,
 )
 
+pytestmark = pytest.mark.unmeasured  # tests of a few lines measure what an import reaches
+
 SHIPPED = Path(__file__).parents[3] / "data" / "legacy"
 EFFECTS = "rule_ts,actor,rule,old,new,pre_s,post_s,d_phase,d_entropy,d_creative,d_risk"
 PATIENT = Options(busy_timeout_s=60)

@@ -40,6 +40,15 @@ def test_neighbours_that_did_as_well_belong_to_the_region():
     assert (region.best, region.radius) == (40, 10)
 
 
+def test_a_neighbour_that_chance_may_have_put_second_belongs_to_it():
+    scores = {10.0: (0.0, 0.0), 20.0: (0.8, 1.2), 30.0: (0.7, 1.4)}
+    results = [
+        Ranked({"min_spread_bps": value}, score) for value, two in scores.items() for score in two
+    ]
+    (region,) = regions_of(results, [SPREAD])
+    assert (region.best, region.radius) == (25, 5)
+
+
 def test_the_best_is_never_out_of_bounds():
     narrow = Rule(name="min_spread_bps", low=5, high=35, step=2, init=30)
     (region,) = regions_of(grid(lambda spread, _: spread), [narrow])

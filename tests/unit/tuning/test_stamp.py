@@ -20,6 +20,12 @@ def test_a_stamp_fits_the_value_it_was_made_for_and_survives_being_written(
     assert stamp.fits(rule, value)
 
 
+def test_it_is_read_as_it_was_written():
+    made = Stamp.of("a", 0.5, 1, 2)
+    assert made.body() == {"change_id": 1, "epoch": 2, "checksum": made.checksum}
+    assert Stamp.read(made.body()) == made
+
+
 @pytest.mark.parametrize(
     "other",
     [

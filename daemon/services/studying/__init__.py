@@ -1,0 +1,1 @@
+"""Studies: searched fold by fold, resumed where they were, judged, and proposed from."""
