@@ -15,6 +15,7 @@ other programs import.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.app import studying
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from daemon.app.studied import StudyPlanning
     from daemon.app.studying import AskedStudy, Studying, StudyOutcome, StudyProgress
@@ -70,7 +71,10 @@ def load(
 
     Raises:
         ValueError: it does not hold; with everything that is wrong.
+        TypeError: it is neither a path nor a mapping, or what is said here is unknown.
     """
+    if not isinstance(study, Path | str | Mapping):
+        raise TypeError(f"a study is a path or a mapping of its keys, and this is {study!r}")
     if unknown := sorted(said.keys() - SAID):
         raise TypeError(f"{', '.join(unknown)}: known are {', '.join(sorted(SAID))}")
     built = studying.build(None if config is None else str(config))

@@ -170,10 +170,12 @@ def _explain(error: Exception) -> int:
 
 
 def _report(error: DaemonError) -> None:
+    from daemon.log import printable  # noqa: PLC0415 - only failures need it
+
     click.secho("error: ", fg="red", bold=True, err=True, nl=False)
-    click.echo(error.message, err=True)
+    click.echo("\n".join(map(printable, error.message.split("\n"))), err=True)
     if error.hint:
-        click.echo(f"  hint: {error.hint}", err=True)
+        click.echo(f"  hint: {printable(error.hint)}", err=True)
     if os.environ.get("DAEMON_DEBUG"):
         traceback.print_exc()
 

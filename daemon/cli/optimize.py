@@ -102,7 +102,7 @@ def command(
     \b
     Ends with
       0   done, or there was nothing to do; whether a winner was declared is said
-      1   trials failed, and nothing could be judged
+      1   nothing could be judged, since every trial failed, or somebody cancelled it
       2   the study file or the quotes do not hold
       8   stopped before its end, or somebody else runs it: the same command goes on
 
