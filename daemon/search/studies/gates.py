@@ -53,6 +53,9 @@ ADVICE = {
 }
 """What to do about a gate that does not hold."""
 
+BLIND = "give it a walk_forward: rows held back are the only ones that can vouch for a choice"
+"""The same, where nothing is known of rows that nobody has chosen on."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
@@ -108,7 +111,11 @@ class Judgement:
     @property
     def advice(self) -> tuple[str, ...]:
         """Say what to do about the gates that do not hold, one sentence each."""
-        return tuple(ADVICE[gate.name] for gate in self.gates if not gate.held)
+        return tuple(
+            BLIND if gate.name == "out_of_sample" and gate.value is None else ADVICE[gate.name]
+            for gate in self.gates
+            if not gate.held
+        )
 
     def document(self) -> dict[str, Any]:
         """Give it as JSON can hold it."""
@@ -163,17 +170,15 @@ def _world(found: Findings) -> Iterator[Gate]:
         0.0,
         f"over all rows it brings {_usd(found.pnl_usd)}, open trades at market",
     )
-    if found.walked:
-        brought = found.out_of_sample_usd
-        yield _above(
-            "out_of_sample",
-            brought,
-            0.0,
-            "no fold chose anybody, so nothing is known of the rows after its training"
-            if brought is None
-            else f"what the folds chose brought {_usd(brought)} on the rows after their training,"
-            " open trades at market",
-        )
+    brought = found.out_of_sample_usd if found.walked else None
+    if brought is not None:
+        told = f"what the folds chose brought {_usd(brought)} on the rows after their training,"
+        told += " open trades at market"
+    elif found.walked:
+        told = "no fold chose anybody, so nothing is known of the rows after its training"
+    else:
+        told = "no rows were held back, so nothing vouches for the choice"
+    yield _above("out_of_sample", brought, 0.0, told)
 
 
 # ── how far it is luck ───────────────────────────────────────────────────────

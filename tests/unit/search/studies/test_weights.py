@@ -7,7 +7,7 @@ import pytest
 
 from daemon.search.studies.contour import contour
 from daemon.search.studies.crowd import shares
-from daemon.search.studies.gates import ADVICE, Findings, judge, nobody
+from daemon.search.studies.gates import ADVICE, BLIND, Findings, judge, nobody
 from daemon.search.studies.importance import POINTS_MIN, importance
 from daemon.search.studies.outlook import rank_correlation, stitched
 from daemon.search.studies.plateau import plateau, robust_ranks
@@ -160,7 +160,6 @@ def test_a_winner_that_passes_everything_is_declared():
         ({"trades": 19}, "trades"),
         ({"pnl_usd": 0.0}, "profit"),
         ({"out_of_sample_usd": -0.1}, "out_of_sample"),
-        ({"out_of_sample_usd": None}, "out_of_sample"),
         ({"p_value": 0.026}, "reality_check"),
         ({"p_value": None}, "reality_check"),
         ({"deflated": 0.94}, "deflated_sharpe"),
@@ -189,9 +188,23 @@ def test_choosing_among_equals_is_no_overfitting():
 
 
 def test_what_cannot_be_asked_is_not_asked():
-    told = judge(Findings(**(GOOD | {"walked": False, "pbo": None, "neighbours": 0})))
-    assert not {"out_of_sample", "overfitting", "plateau"} & {one.name for one in told.gates}
+    told = judge(Findings(**(GOOD | {"pbo": None, "neighbours": 0})))
+    assert not {"overfitting", "plateau"} & {one.name for one in told.gates}
     assert told.declared
+
+
+def test_nothing_is_declared_where_nothing_is_held_back():
+    told = judge(Findings(**(GOOD | {"walked": False})))
+    assert told.said == (
+        "no winner is declared: no rows were held back, so nothing vouches for the choice"
+    )
+    assert told.advice == (BLIND,)
+
+
+def test_folds_that_chose_nobody_vouch_for_nobody():
+    told = judge(Findings(**(GOOD | {"out_of_sample_usd": None})))
+    assert "no fold chose anybody" in told.said
+    assert told.advice == (BLIND,)
 
 
 def test_several_that_do_not_hold_are_named():
