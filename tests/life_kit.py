@@ -188,7 +188,7 @@ class HandSource:
         return len(readings)
 
 
-def service(clock: Any, engine: Any, lease: Any, inbox: Any = None) -> Service:
+def service(clock: Any, engine: Any, lease: Any, inbox: Any = None, desk: Any = None) -> Service:
     """Put a service together."""
     pulse = Pulse(clock.elapsed_us())
-    return Service(engine, lease, clock, pulse, Meters(clock), inbox)
+    return Service(engine, lease, clock, pulse, Meters(clock), inbox, desk)

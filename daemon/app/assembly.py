@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from daemon import __version__
 from daemon.adapters.signals import Layout, Profile
 from daemon.adapters.signals.push import PushSource
+from daemon.app.submitted import desk
 from daemon.clock import SystemClock, boot_id, draw, unique
 from daemon.config import controls as holding
 from daemon.config import sources as giving
@@ -30,6 +31,7 @@ from daemon.services.living.metrics import Meters
 from daemon.services.living.pulse import TICK_S, Pulse
 from daemon.services.living.service import Service
 from daemon.services.loop.switchboard import Route, Switchboard
+from daemon.services.submitting.queue import Queue
 from daemon.services.watching.alerting import Alerting, Pace
 from daemon.services.watching.courier import Channel
 from daemon.services.watching.fitness import traits
@@ -283,6 +285,7 @@ def service(ground: Ground) -> Service:
         pulse=Pulse(clock.elapsed_us(), tick_s=TICK_S * lapse),
         meters=meters,
         inbox=Inbox(pushed) if pushed else None,
+        desk=desk(settings, ground.store, clock),
     )
 
 
@@ -310,6 +313,7 @@ def _engine(ground: Ground, meters: Meters, intake: Intake, channels: list[Chann
     ballast = Ballast(None if beside is None else beside.with_suffix(".ballast"))
     housework = Housework(lease, clock, alerting, settings, ballast.free_bytes)
     launch = Launch(argv=OURSELVES, environ=_environ(ground.config), boot_id=here)
+    children = Children(jobs(settings.schedule), launch, lease, clock, alerting)
     return Engine(
         Parts(
             store=store,
@@ -321,7 +325,8 @@ def _engine(ground: Ground, meters: Meters, intake: Intake, channels: list[Chann
             alerting=alerting,
             housework=housework,
             chores=Chores(housework.chores(), lease, clock, alerting, count=meters.chore),
-            children=Children(jobs(settings.schedule), launch, lease, clock, alerting),
+            children=children,
+            queue=Queue(launch, lease, clock, lambda: not children.running),
             meters=meters,
             policy=ground.policy,
             signals=settings.signals,

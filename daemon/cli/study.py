@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from daemon.cli import study_ask, study_export, study_rank
+from daemon.cli import study_ask, study_export, study_rank, study_submitted
 
 
 @click.group("study")
@@ -23,5 +23,7 @@ def group() -> None:
     """
 
 
-for command in (*study_ask.COMMANDS, study_rank.command, study_export.command):
+OTHERS = (study_rank.command, study_export.command, study_submitted.command)
+
+for command in (*study_ask.COMMANDS, *OTHERS):
     group.add_command(command)

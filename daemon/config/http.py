@@ -77,7 +77,7 @@ class Http(Section):
         strict=False,
         description="A file whose first line is asked for as bearer token by everything but"
         " /livez and /readyz: at least 16 characters. Without one every user of this machine may"
-        " push signals, and so move what is decided. It is read at the start.",
+        " push signals, and so move what is decided, and hand in studies. It is read at the start.",
     )
     names: Annotated[str, AfterValidator(_names)] | None = Field(
         default=None,

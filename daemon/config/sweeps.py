@@ -26,6 +26,13 @@ class Sweeps(Section):
         description="Megabytes that this folder may hold; what was not used for longest goes first."
         " More parses fewer files again; 0 keeps nothing, and parses every file every time.",
     )
+    data_root: Path = Field(
+        default=Path(),
+        strict=False,
+        description="The folder below which quotes are read for studies that programs hand in by"
+        " HTTP; links that lead out of it are not followed. Without it, the folder in which the"
+        " service was started. Commands of this machine read any file that their user may.",
+    )
     workers: int = Field(
         default=0,
         ge=0,

@@ -1,4 +1,4 @@
-"""The routes: is it alive, is it ready, what are its numbers; and signals that are pushed."""
+"""The routes: is it alive, is it ready, what are its numbers; signals that are pushed, studies."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from starlette.requests import ClientDisconnect
 import daemon
 from daemon.services.living.metrics import CONTENT_TYPE
 from daemon.services.living.pulse import lifeless, unready
+from daemon.web import studies
 from daemon.web.batch import READERS, read_batch
+from daemon.web.bodies import body_of, media_of
 from daemon.web.guard import REQUEST_S, Guard, host_names
 from daemon.web.replies import Refusal
 
@@ -71,6 +73,7 @@ def create(
     )
     _probes(app, service)
     _signals(app, service)
+    studies.add(app, service)
     _refusals(app, service)
     return Guard(app, host_names(http), token, request_s)
 
@@ -100,8 +103,8 @@ def _probes(app: FastAPI, service: Service) -> None:
 
 def _signals(app: FastAPI, service: Service) -> None:
     async def push(request: Request) -> JSONResponse:
-        media = _media(request)
-        body = await _body(request)
+        media = media_of(request, READERS)
+        body = await body_of(request, BODY_BYTES_MAX, "send several batches")
         readings = read_batch(body, media, service.clock.now_us())
         if service.inbox is None:
             hint = "declare a source of kind push in the settings"
@@ -135,38 +138,6 @@ def _answer(delivery: Delivery) -> JSONResponse:
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, reason, hint, strangers)
     body = {"accepted": delivery.accepted, "left_out": delivery.left_out, "unknown": strangers}
     return JSONResponse(body, HTTPStatus.ACCEPTED)
-
-
-def _media(request: Request) -> str:
-    """Say what the body is; refuse before a byte of it is read."""
-    if request.headers.get("content-encoding", "identity") != "identity":
-        reason = "a body that is packed is not unpacked here"
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, reason, "send it as it is", early=True)
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media not in READERS:
-        hint = f"say so in the header Content-Type: {' or '.join(READERS)}"
-        reason = "not a kind of body that is known"
-        raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, reason, hint, early=True)
-    return media
-
-
-async def _body(request: Request) -> bytes:
-    """Read the body, and stop as soon as it is too large; what was announced is not believed."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > BODY_BYTES_MAX:
-        raise _too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
-    return bytes(body)
-
-
-def _too_large() -> Refusal:
-    reason = f"the body has more than {BODY_BYTES_MAX:,} bytes"
-    hint = "send several batches"
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason, hint, early=True)
 
 
 # ── what goes wrong ──────────────────────────────────────────────────────────

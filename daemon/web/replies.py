@@ -25,7 +25,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         status: int,
         reason: str,
         hint: str | None = None,
-        problems: Sequence[str] = (),
+        problems: Sequence[Any] = (),
         *,
         early: bool = False,
     ) -> None:

@@ -36,9 +36,9 @@ def test_an_empty_database_is_refused_with_the_command_that_creates_it(terminal)
 
 
 def test_upgrade_creates_the_schema_and_says_where_it_is(terminal):
-    assert "is at 0010" in terminal.ok("db", "upgrade")
+    assert "is at 0011" in terminal.ok("db", "upgrade")
     assert "applied 0001" in terminal.err
-    assert "already at 0010" in terminal.ok("db", "upgrade")
+    assert "already at 0011" in terminal.ok("db", "upgrade")
     assert {row["state"] for row in terminal.rows("db", "current")} == {"applied"}
     events = terminal.rows("db", "query", "select kind, ref from events")
     assert events == [{"kind": "schema_upgraded", "ref": None}]

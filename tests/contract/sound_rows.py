@@ -199,4 +199,5 @@ SOUND = {
         "result_key": "k",
     },
     "study_triggers": {"name": "n", "at_us": T0, "kind": "age", "fired": 0, "evidence": {}},
+    "submissions": {"name": "n", "body": {}, "state": "queued", "asked_at_us": T0},
 }

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from daemon.services.living.metrics import Meters
     from daemon.services.loop.switchboard import Switchboard
     from daemon.services.loop.tuner import Cycle, Feed
+    from daemon.services.submitting.queue import Queue
     from daemon.services.watching.alerting import Alerting
     from daemon.services.watching.fitness import Trait
     from daemon.services.watching.intake import Drained
@@ -104,6 +105,8 @@ class Parts:
     """Reads the policy file as it is now."""
     signals: Mapping[str, Signal]
     ballast: Ballast
+    queue: Queue | None = None
+    """Runs the studies that programs handed in."""
     boot_id: str | None = None
     grace_s: float = 1.0
 
@@ -135,6 +138,8 @@ class Engine:
             self._ended_seq = changes.endings(view, 0)[1]
         parts.chores.begin()
         parts.children.begin()
+        if parts.queue is not None:
+            parts.queue.begin()
         parts.alerting.start()
         self._catch_up()
         parts.housework.measure()
@@ -198,7 +203,11 @@ class Engine:
     def stop(self) -> None:
         """Begin nothing new, write down what is known."""
         parts = self.parts
+        if parts.queue is not None:
+            parts.queue.ask_to_end()
         parts.children.close()
+        if parts.queue is not None:
+            parts.queue.close()
         self._keep_samples()
         parts.intake.stop()
         try:
@@ -271,6 +280,8 @@ class Engine:
             if elapsed_us - self._verified_us >= VERIFIED_EVERY_US:
                 self._verify()
             parts.children.tick()
+            if parts.queue is not None:
+                parts.queue.tick()
             parts.chores.tick()
         except StoreUnavailable as error:
             self._went_away(error)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.services.living.metrics import Meters
     from daemon.services.living.pulse import Pulse
+    from daemon.services.submitting.desk import Desk
     from daemon.services.watching.inbox import Inbox
     from daemon.store.lease import Holder
 
@@ -102,6 +103,8 @@ class Service:
     meters: Meters
     inbox: Inbox | None = None
     """None where the settings name no source that is pushed to."""
+    desk: Desk | None = None
+    """Takes in studies that programs hand in; None where nobody runs them."""
 
     def status(self) -> Mapping[str, Any]:
         """Say how it stands; any thread may ask."""

@@ -32,6 +32,7 @@ from daemon.store.tables.studies import (
     trial_results,
     trials,
 )
+from daemon.store.tables.submissions import submissions
 from daemon.store.tables.sweeps import (
     job_blocks,
     jobs,
@@ -91,6 +92,7 @@ __all__ = [
     "study_folds",
     "study_parts",
     "study_triggers",
+    "submissions",
     "trial_results",
     "trials",
 ]

@@ -74,6 +74,8 @@ OTHERS = {
     "ck_study_folds_trials_counted": {"trials": -1},
     "ck_study_parts_rows": {"first_row": 100},
     "ck_study_triggers_fired_known": {"fired": 2},
+    "ck_submissions_ended": {"ended_at_us": T0},
+    "ck_submissions_tries_counted": {"tries": -1},
     "ck_trials_error_named": {"state": "failed"},
     "ck_trials_known_known": {"known": -1},
     "ck_trials_oos_value_finite": {"oos_value": -1e300},

@@ -40,6 +40,7 @@ def test_every_setting_has_a_variable_of_its_own():
         "DAEMON_SCHEDULE": "schedule",
         "DAEMON_SWEEPS_CACHE_DIR": "sweeps.cache_dir",
         "DAEMON_SWEEPS_CACHE_MB": "sweeps.cache_mb",
+        "DAEMON_SWEEPS_DATA_ROOT": "sweeps.data_root",
         "DAEMON_SWEEPS_WORKERS": "sweeps.workers",
         "DAEMON_SWEEPS_ROWS_MAX": "sweeps.rows_max",
         "DAEMON_SWEEPS_MAX_CELLS": "sweeps.max_cells",

@@ -92,11 +92,11 @@ def read_answer(line: socket.socket) -> Answer:
 
 
 @contextmanager
-def opened(settings: Settings, engine: Any = None, **how: Any) -> Iterator[Door]:
+def opened(settings: Settings, engine: Any = None, desk: Any = None, **how: Any) -> Iterator[Door]:
     """Open a door for as long as the block runs."""
     clock = HandClock()
     source = HandSource()
-    made = service(clock, engine or HandEngine(clock), HandLease(), Inbox([source]))
+    made = service(clock, engine or HandEngine(clock), HandLease(), Inbox([source]), desk)
     made.pulse.enter(Phase.LEADING, 0)
     app = create(made, settings.http, read_token(settings.http), **how)
     listener = Listener(lambda: server(app, STOP_S, Hasty), settings.http.host, 0)

@@ -256,7 +256,8 @@ def test_no_page_loads_scripts_from_elsewhere(door, path):
 
 def test_what_may_be_asked_is_described(door):
     described = door.ask("GET", "/api/v1/openapi.json").json
-    assert set(described["paths"]) == {"/livez", "/readyz", "/metrics", "/api/v1/signals"}
+    studies = {"/api/v1/backtests/optimize", "/api/v1/backtests/optimize/{id}"}
+    assert set(described["paths"]) == {"/livez", "/readyz", "/metrics", "/api/v1/signals", *studies}
 
 
 def test_answers_are_neither_kept_nor_taken_for_pages(door):
