@@ -79,6 +79,7 @@ class Wish:
     only: tuple[str, ...]
     studies: int
     trials: int
+    first_seed: int
     workers: int
     json: Path | None
     strict: bool
@@ -93,6 +94,7 @@ def parse(arguments: list[str]) -> Wish:
     parser.add_argument("--quick", action="store_true", help="five studies of each case")
     parser.add_argument("--studies", type=int, default=40, help="studies of each case")
     parser.add_argument("--trials", type=int, default=TRIALS, help="trials of each fold")
+    parser.add_argument("--first-seed", type=int, default=0, help="other quotes than those of 0")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables to a file, too")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
@@ -237,7 +239,7 @@ def _one(job: tuple[Case, int]) -> tuple[Case, Judged]:
 def tallied(cases: list[Case], wish: Wish) -> dict[Case, Tally]:
     """Run all studies of all cases, in turn."""
     jobs = [
-        (case, 1_000 * number + turn)
+        (case, 1_000 * number + wish.first_seed + turn)
         for turn in range(wish.studies)
         for number, case in enumerate(cases)
     ]

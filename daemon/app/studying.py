@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -246,14 +247,18 @@ def _with_sampler(tools: Tools, **changes: Any) -> StudyTools:
 
 @contextmanager
 def _within(memory_mb: int | None) -> Iterator[None]:
-    """Limit the memory of this process, and of every worker that it forks meanwhile."""
+    """Limit what this process may take beyond what it holds, and every worker that it forks.
+
+    What it holds already does not count: it may be a program that does much besides, and a
+    limit below that would fail what is not the study's, threads that begin among it.
+    """
     if memory_mb is None:
         yield
         return
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = memory_mb * MEGABYTE
+    wanted = _held_bytes() + memory_mb * MEGABYTE
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
@@ -261,6 +266,16 @@ def _within(memory_mb: int | None) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _held_bytes() -> int:
+    """Say how much data this process holds, as the operating system counts it for its limit."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmData:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def build(config: str | None) -> Studying:

@@ -87,8 +87,9 @@ class LimitsOf(Section):
         default=None,
         ge=256,
         le=4_000_000,
-        description="Megabytes of memory for the process and for each of its workers. What asks"
-        " for more fails, instead of the governed system beside it; without it there is no limit.",
+        description="Megabytes of memory that the process, and each of its workers, may take beyond"
+        " what it holds when the study begins. What asks for more fails, instead of the governed"
+        " system beside it; without it there is no limit.",
     )
     workers: int | None = Field(
         default=None,

@@ -50,8 +50,11 @@ def test_it_ends_when_the_program_wants_it_to_also_in_a_thread(desk):
     write_study(desk.folder, batch="2", budget="{ trials: 110 }")
     found, seen = [], []
 
+    def enough():
+        return any(so_far.trials for so_far in seen)
+
     def run():
-        found.append(optimize("small.yaml", on_progress=seen.append, cancel=lambda: len(seen) > 10))
+        found.append(optimize("small.yaml", on_progress=seen.append, cancel=enough))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -76,6 +79,13 @@ def test_the_documents_show_what_there_is():
     reference = (ROOT / "docs" / "reference" / "studies.md").read_text()
     for name in daemon.studies.__all__:
         assert f"`{name}" in reference
+
+
+def test_what_a_program_holds_already_does_not_count(desk):
+    holding = np.ones(60_000_000)  # 480 MB
+    write_study(desk.folder, limits="{ memory_mb: 256 }")
+    assert optimize("small.yaml").state == "done"
+    assert len(holding) == 60_000_000
 
 
 def test_a_study_that_needs_more_memory_than_it_may_have_says_so_and_goes_on_later(desk):
