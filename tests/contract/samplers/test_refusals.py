@@ -25,7 +25,7 @@ def refused(kind, domain, directions=("maximize",), options=None):
 
 def test_cmaes_takes_numbers_only_and_says_who_takes_words():
     said = refused("cmaes", DOMAINS["words"])
-    assert "exit, mode has values without an order" in said
+    assert "exit, mode have values without an order" in said
     assert "tpe, gp and nsga2" in said
 
 
