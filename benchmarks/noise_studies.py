@@ -5,6 +5,7 @@
     python benchmarks/noise_studies.py --studies 100     more of them
     python benchmarks/noise_studies.py --trials 144      longer searches
     python benchmarks/noise_studies.py --only power      one of the tables
+    python benchmarks/noise_studies.py --first-seed 500  on other quotes
 
 Every study searches new quotes, with the samplers as they are and judged as all studies
 are; only the store is left out. On noise nobody can gain, whatever is chosen; at most one
