@@ -9,7 +9,7 @@ from daemon.clock import MICROS, iso
 from daemon.services.asking.inquiry_rows import Table, UnknownName, known_name
 from daemon.services.studying import reading
 from daemon.services.sweeping import runners
-from daemon.services.sweeping.asking import LAST, STALLED, STALLED_S
+from daemon.services.sweeping.asking import LAST, state_of
 from daemon.store import proposals, studies, trials
 from daemon.store.studies import CANCELLED, DONE, RUNNING
 
@@ -75,16 +75,6 @@ def listed(store: Store, clock: Clock, limit: int = 50) -> Table:
     rows = [_row(study, now_us) for study in found[:limit]]
     shaped = [tuple(row[column] for column in COLUMNS) for row in rows]
     return Table("studies", COLUMNS, shaped, BRIEF, len(found) > limit)
-
-
-def state_of(study: Study, now_us: int) -> str:
-    """Say how a study stands; one whose runner is gone or silent is stalled."""
-    if study.state != RUNNING:
-        return study.state
-    if study.runner is not None and runners.gone(study.runner):
-        return STALLED
-    silent_us = now_us - (study.heartbeat_at_us or 0)
-    return STALLED if silent_us > STALLED_S * MICROS else RUNNING
 
 
 def _row(study: Study, now_us: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daemon.clock import Clock
     from daemon.store.sessions import Place, Session
     from daemon.store.store import Store, Tx
+    from daemon.store.studies import Study
 
 LAST = "last"
 STALLED = "stalled"
@@ -79,8 +80,8 @@ def listed(store: Store, clock: Clock, limit: int = 50) -> Table:
     return Table("sessions", COLUMNS, shaped, BRIEF, len(found) > limit)
 
 
-def state_of(session: Session, now_us: int) -> str:
-    """Say how a session stands; one whose runner is gone or silent is stalled."""
+def state_of(session: Session | Study, now_us: int) -> str:
+    """Say how a session, or a study, stands; one whose runner is gone or silent is stalled."""
     if session.state != RUNNING:
         return session.state
     if session.runner is not None and runners.gone(session.runner):
