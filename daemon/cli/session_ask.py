@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daemon.app import sweeping, swept
-from daemon.cli.output import (
-    Rows,
-    config_option,
-    printable,
-    say,
-    show,
-    show_document,
-    type_option,
-)
+from daemon.cli.asked import exported, kind_option, limit_option, show_listed, target_option
+from daemon.cli.output import config_option, printable, say, show_document, type_option
 from daemon.cli.session_show import lines
 
-KINDS = ("csv", "jsonl", "parquet")
-
-LISTED_MAX = 1_000_000
-"""Nobody reads more lines than this."""
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 # ── list ─────────────────────────────────────────────────────────────────────
 @click.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=LISTED_MAX),
-    default=20,
-    show_default=True,
-    help="At most so many, the newest.",
-)
+@limit_option
 @config_option
 @type_option
 def listing(*, limit: int, config: str | None, output: str) -> None:
@@ -46,14 +30,8 @@ def listing(*, limit: int, config: str | None, output: str) -> None:
     """
     built = sweeping.build(config)
     found = swept.listed(built, limit)
-    shown = found.shown() if output == "table" else found
-    note = f"the newest {limit}; --limit shows more" if found.more else None
-    if not found.rows and output == "table":
-        note = "no session yet; run one: daemon session run FILE"
-    rows = Rows(
-        "daemon.session.list/1", shown.columns, shown.rows, note, now_us=built.clock.now_us()
-    )
-    show(rows, output)
+    nothing = "no session yet; run one: daemon session run FILE"
+    show_listed(found, "daemon.session.list/1", output, nothing, built.clock.now_us())
 
 
 # ── show ─────────────────────────────────────────────────────────────────────
@@ -99,21 +77,8 @@ def cancelling(*, session: str, config: str | None) -> None:
 # ── export ───────────────────────────────────────────────────────────────────
 @click.command("export")
 @click.argument("session")
-@click.option(
-    "-o",
-    "--format",
-    "kind",
-    type=click.Choice(KINDS),
-    default="csv",
-    show_default=True,
-    help="What is written; parquet needs the extra [parquet].",
-)
-@click.option(
-    "--output",
-    "target",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file  [default: stdout]",
-)
+@kind_option
+@target_option
 @config_option
 def exporting(*, session: str, kind: str, target: Path | None, config: str | None) -> None:
     """Write every job of a session with its parameters and metrics, in order.
@@ -127,14 +92,9 @@ def exporting(*, session: str, kind: str, target: Path | None, config: str | Non
       daemon session export 12 -o parquet --output all.parquet
     """
     built = sweeping.build(config)
-    if target is None or str(target) == "-":
-        if kind == "parquet" and sys.stdout.isatty():
-            raise click.UsageError("Parquet is nothing for a terminal: name a file with --output")
-        swept.export(built, session, kind, sys.stdout.buffer)
-        return
-    with sweeping.documents.written_bytes(target) as stream:
-        rows = swept.export(built, session, kind, stream)
-    say(f"{rows:,} jobs in {printable(str(target))}")
+    rows = exported(lambda stream: swept.export(built, session, kind, stream), kind, target)
+    if rows is not None:
+        say(f"{rows:,} jobs in {printable(str(target))}")
 
 
 COMMANDS = (listing, showing, cancelling, exporting)

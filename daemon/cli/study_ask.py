@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon.app import searched, studying
-from daemon.cli.output import Rows, config_option, printable, show, show_document, type_option
-from daemon.cli.session_ask import LISTED_MAX
+from daemon.cli.asked import LISTED_MAX, limit_option, show_listed
+from daemon.cli.output import config_option, printable, show_document, type_option
 from daemon.cli.study_show import lines
 
 if TYPE_CHECKING:
@@ -19,13 +19,7 @@ SHOWN = 10
 
 # ── list ─────────────────────────────────────────────────────────────────────
 @click.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=LISTED_MAX),
-    default=20,
-    show_default=True,
-    help="At most so many, the newest.",
-)
+@limit_option
 @config_option
 @type_option
 def listing(*, limit: int, config: str | None, output: str) -> None:
@@ -38,12 +32,8 @@ def listing(*, limit: int, config: str | None, output: str) -> None:
     """
     built = studying.build(config)
     found = searched.listed(built, limit)
-    shown = found.shown() if output == "table" else found
-    note = f"the newest {limit}; --limit shows more" if found.more else None
-    if not found.rows and output == "table":
-        note = "no study yet; run one: daemon optimize FILE"
-    rows = Rows("daemon.study.list/1", shown.columns, shown.rows, note, now_us=built.clock.now_us())
-    show(rows, output)
+    nothing = "no study yet; run one: daemon optimize FILE"
+    show_listed(found, "daemon.study.list/1", output, nothing, built.clock.now_us())
 
 
 # ── show ─────────────────────────────────────────────────────────────────────
@@ -96,13 +86,7 @@ def cancelling(*, study: str, config: str | None) -> None:
 # ── triggers ─────────────────────────────────────────────────────────────────
 @click.command("triggers")
 @click.argument("name", required=False)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=LISTED_MAX),
-    default=20,
-    show_default=True,
-    help="At most so many, the newest.",
-)
+@limit_option
 @config_option
 @type_option
 def triggers(*, name: str | None, limit: int, config: str | None, output: str) -> None:
@@ -118,14 +102,8 @@ def triggers(*, name: str | None, limit: int, config: str | None, output: str) -
     """
     built = studying.build(config)
     found = searched.triggers(built, name, limit)
-    shown = found.shown() if output == "table" else found
-    note = f"the newest {limit}; --limit shows more" if found.more else None
-    if not found.rows and output == "table":
-        note = "nobody has asked yet; a schedule does: run: optimize FILE --if-due"
-    rows = Rows(
-        "daemon.study.triggers/1", shown.columns, shown.rows, note, now_us=built.clock.now_us()
-    )
-    show(rows, output)
+    nothing = "nobody has asked yet; a schedule does: run: optimize FILE --if-due"
+    show_listed(found, "daemon.study.triggers/1", output, nothing, built.clock.now_us())
 
 
 COMMANDS: Sequence[click.Command] = (listing, showing, cancelling, triggers)

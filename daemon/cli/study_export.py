@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daemon.app import searched, studying
-from daemon.app.sweeping import documents
+from daemon.cli.asked import exported, kind_option, target_option
 from daemon.cli.output import config_option, printable, say
-from daemon.cli.session_ask import KINDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command("export")
 @click.argument("study")
-@click.option(
-    "-o",
-    "--format",
-    "kind",
-    type=click.Choice(KINDS),
-    default="csv",
-    show_default=True,
-    help="What is written; parquet needs the extra [parquet].",
-)
-@click.option(
-    "--output",
-    "target",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file  [default: stdout]",
-)
+@kind_option
+@target_option
 @click.option(
     "--optuna",
     metavar="URL",
@@ -60,14 +48,9 @@ def command(
             known = f", {one.known:,} were there" if one.known else ""
             say(f"{counted(one.added)} into Optuna's study {printable(one.study)!r}{known}")
         return
-    if target is None or str(target) == "-":
-        if kind == "parquet" and sys.stdout.isatty():
-            raise click.UsageError("Parquet is nothing for a terminal: name a file with --output")
-        searched.export(built, study, kind, sys.stdout.buffer)
-        return
-    with documents.written_bytes(target) as stream:
-        rows = searched.export(built, study, kind, stream)
-    say(f"{counted(rows)} in {printable(str(target))}")
+    rows = exported(lambda stream: searched.export(built, study, kind, stream), kind, target)
+    if rows is not None:
+        say(f"{counted(rows)} in {printable(str(target))}")
 
 
 def counted(trials: int) -> str:

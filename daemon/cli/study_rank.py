@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.app import searched, studying
+from daemon.cli.asked import LISTED_MAX
 from daemon.cli.output import Rows, config_option, printable, say, show, type_option
-from daemon.cli.session_ask import LISTED_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
